@@ -1,0 +1,1 @@
+//! How we are heard: the one user of reqwest.

@@ -1,0 +1,1 @@
+//! What XML is: a strict, streaming, bounded reader.
