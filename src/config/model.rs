@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use crate::taxii::Version;
+pub use crate::taxii::time::Precision;
 
 /// The whole configuration.
 #[derive(Clone, Debug, PartialEq)]
@@ -171,19 +172,6 @@ pub struct Proxy {
     pub password: Option<Secret>,
     /// Hosts, suffixes and networks reached directly.
     pub no_proxy: Vec<String>,
-}
-
-/// How precisely timestamps are written for a server; finer digits are rounded down.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Precision {
-    /// Six fraction digits.
-    Micros,
-    /// Three fraction digits.
-    Millis,
-    /// No fraction.
-    Seconds,
-    /// Seconds are `00`.
-    Minutes,
 }
 
 /// When a feed is polled.
