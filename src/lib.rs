@@ -5,3 +5,4 @@ pub mod config;
 pub mod taxii;
 pub mod wire;
 pub mod xml;
+pub mod store;

@@ -1,0 +1,48 @@
+//! What we keep: the one user of the file system and of SQLite.
+//!
+//! # On disk
+//!
+//! ```text
+//! STATE/ledger.db        SQLite, WAL, synchronous=FULL: cursors, results under way, hand-over lists,
+//!                        fingerprints, files in `sending/` and what each inbox is owed
+//! STATE/lock             held (flock) by the one agent that writes the ledger
+//! OUTPUT/.staging/       content blocks of a part that is not handed over yet: PART-SEQ, PART-SEQ.meta
+//! OUTPUT/.staging/identity  a random name for this directory, known to the ledger
+//! OUTPUT/.quarantine/    blocks that are not handed over, each with NAME.reason.json
+//! DROP/sending/TOKEN     our copy of a dropped file; TOKEN.wire what is sent, where that differs from the file;
+//!                        TOKEN.orig the original on its way out; TOKEN.receipt a receipt being written
+//! DROP/sent/, DROP/failed/  where a file ends, with NAME.receipt.json
+//! ```
+//!
+//! Every name below is made by us; nothing a server says becomes part of one but a timestamp that was read and
+//! written again.
+//!
+//! # A content block: steps and crashes
+//!
+//! | after step | what a crash leaves | what the next start does |
+//! |---|---|---|
+//! | 1 a part is begun (row `part`, not committed) | the row | sweeps it with its blocks, fingerprints and files |
+//! | 2 blocks are written to `.staging/`, rows in small batches | files, rows of an uncommitted part | the same |
+//! | 3 one flush makes the files durable | the same, durable | the same |
+//! | 4 one transaction commits the part: its rows and the position in the result | a committed part, all in `.staging/` | renames what is still staged; what is not there was handed over |
+//! | 5 each file is renamed, then both directories are synced | some renamed | the same; nobody gets a block twice, also when a reader has taken it |
+//! | 6 one transaction clears the list and, after the last part, moves the cursor | nothing half done | asks for the next range |
+//!
+//! "Not there means handed over" holds only while `.staging/` is the directory we wrote to. [`staging`] gives it an
+//! identity that the ledger knows; where it does not fit any more, the rows of a committed part whose files cannot
+//! be found are forgotten and the range is asked for again ([`ledger::feeds`]).
+//!
+//! # A dropped file: steps and crashes
+//!
+//! | after step | what a crash leaves | what the next start does |
+//! |---|---|---|
+//! | 1 the file is copied to `sending/TOKEN` and checked | a copy without a row | sweeps the copy; the original is still there |
+//! | 2 a flush makes a batch of copies durable | the same | the same |
+//! | 3 one transaction admits the batch (not claimed) | copy, row, original | removes the original if it is still that file |
+//! | 4 the originals leave by way of `sending/TOKEN.orig`; the directory is synced; the batch is claimed | copy and row | may send |
+//! | 5 a message is under way (`under_way`) | an unknown outcome, counted | sends it again |
+//! | 6 the verdict is one transaction | the outcome | goes on |
+//! | 7 the final name is noted, the receipt put there, the file renamed, the row removed | any prefix of these | does them again under the noted name |
+
+pub mod disk;
+pub mod ledger;
