@@ -2,7 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod store;
 pub mod taxii;
 pub mod wire;
 pub mod xml;
-pub mod store;

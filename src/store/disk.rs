@@ -235,8 +235,8 @@ impl Dir {
     pub fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<FileWriter> {
         let name = name.as_ref();
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600))
-            .map_err(|e| self.error("create", name, e))?;
+        let fd =
+            fs::openat(&self.fd, name, flags, Mode::from_raw_mode(0o600)).map_err(|e| self.error("create", name, e))?;
         let file = FileWriter { file: std::fs::File::from(fd), path: self.path.join(name) };
         // The mode is set apart from the creation so that the process's umask has no say.
         if mode != 0o600 {
@@ -312,16 +312,27 @@ impl Dir {
         }
     }
 
-    /// Sets a file's modification time (nanoseconds since 1970). `false`: it is not there.
-    pub fn set_modified(&self, name: impl AsRef<OsStr>, modified: i64) -> Result<bool> {
+    /// Sets a file's modification time to now. `false`: it is not there.
+    pub fn touch(&self, name: impl AsRef<OsStr>) -> Result<bool> {
         let name = name.as_ref();
-        let at = fs::Timespec { tv_sec: modified.div_euclid(1_000_000_000), tv_nsec: modified.rem_euclid(1_000_000_000) };
-        let times = fs::Timestamps { last_access: at, last_modification: at };
+        let now = fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW };
+        let times = fs::Timestamps { last_access: now, last_modification: now };
         match fs::utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW) {
             Ok(()) => Ok(true),
-            Err(Errno::NOENT) => Ok(false),
+            Err(Errno::NOENT) if self.own_stat()?.links > 0 => Ok(false),
             Err(error) => Err(self.error("set the time of", name, error)),
         }
+    }
+
+    /// Sets a file's permission bits and its modification time (nanoseconds since 1970).
+    pub fn restore(&self, name: impl AsRef<OsStr>, mode: u32, modified: i64) -> Result<()> {
+        let name = name.as_ref();
+        let at =
+            fs::Timespec { tv_sec: modified.div_euclid(1_000_000_000), tv_nsec: modified.rem_euclid(1_000_000_000) };
+        let times = fs::Timestamps { last_access: at, last_modification: at };
+        fs::chmodat(&self.fd, name, Mode::from_raw_mode(mode), AtFlags::empty())
+            .and_then(|()| fs::utimensat(&self.fd, name, &times, AtFlags::SYMLINK_NOFOLLOW))
+            .map_err(|e| self.error("set mode and time of", name, e))
     }
 
     /// The names in this directory, in no order, one system call for many of them. `.` and `..` are left out.
@@ -393,7 +404,8 @@ impl FileWriter {
 
     /// Sets the permission bits.
     pub fn set_mode(&self, mode: u32) -> Result<()> {
-        fs::fchmod(self.file.as_fd(), Mode::from_raw_mode(mode)).map_err(|e| DiskError::new("set the mode of", &self.path, e))
+        fs::fchmod(self.file.as_fd(), Mode::from_raw_mode(mode))
+            .map_err(|e| DiskError::new("set the mode of", &self.path, e))
     }
 
     /// Gives the file to a group.
@@ -482,7 +494,8 @@ impl Lock {
     /// Takes the lock, or says that somebody else holds it.
     pub fn take(dir: &Dir, name: &str) -> Result<Option<Lock>> {
         let flags = OFlags::CREATE | OFlags::RDWR | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let fd = fs::openat(&dir.fd, name, flags, Mode::from_raw_mode(0o600)).map_err(|e| dir.error("open", name, e))?;
+        let fd =
+            fs::openat(&dir.fd, name, flags, Mode::from_raw_mode(0o600)).map_err(|e| dir.error("open", name, e))?;
         let file = std::fs::File::from(fd);
         match file.try_lock() {
             Ok(()) => Ok(Some(Lock { _file: file })),

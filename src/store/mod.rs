@@ -45,4 +45,74 @@
 //! | 7 the final name is noted, the receipt put there, the file renamed, the row removed | any prefix of these | does them again under the noted name |
 
 pub mod disk;
+pub mod drops;
 pub mod ledger;
+pub mod names;
+pub mod output;
+pub mod staging;
+
+use disk::{Dir, DiskError};
+use ledger::LedgerError;
+
+/// Something could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file or directory.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A directory of ours was replaced, emptied or unmounted while it was in use.
+    #[error("use {path}: it was replaced or emptied by somebody else", path = disk::show(.0))]
+    Replaced(std::path::PathBuf),
+    /// Another agent works with the same state.
+    #[error("lock {path}: another taxii-sync is running on this state_dir", path = disk::show(.0))]
+    Locked(std::path::PathBuf),
+}
+
+impl StoreError {
+    /// What the operator can do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            StoreError::Disk(error) if error.is_full() => "free some space; the agent goes on by itself",
+            StoreError::Disk(_) => {
+                "check that the path exists, is a local file system and that the agent may write there"
+            }
+            StoreError::Ledger(error) => error.hint(),
+            StoreError::Replaced(_) => "nothing to do: what is missing is asked for again",
+            StoreError::Locked(_) => "stop the other one, or give this one a state_dir of its own",
+        }
+    }
+}
+
+/// What this room's operations give.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The file that tells one of our directories from another one under the same path.
+const IDENTITY: &str = "identity";
+
+/// Whether the directory still is the one that the ledger knows by `identity`.
+fn has_identity(dir: &Dir, identity: &str) -> Result<bool> {
+    match dir.read(IDENTITY)? {
+        Some(file) => {
+            let mut bytes = [0; 64];
+            let count = file.read(&mut bytes)?;
+            Ok(bytes.get(..count) == Some(identity.as_bytes()))
+        }
+        None => Ok(false),
+    }
+}
+
+/// Gives the directory a new identity.
+fn give_identity(dir: &Dir) -> Result<String> {
+    let identity = random_name();
+    dir.put(IDENTITY, identity.as_bytes(), 0o600)?;
+    dir.sync()?;
+    Ok(identity)
+}
+
+/// A name nobody else has: 128 random bits.
+fn random_name() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}

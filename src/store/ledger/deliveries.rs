@@ -67,8 +67,8 @@ pub struct Admission {
     pub token: String,
     /// Name of the original, as bytes.
     pub name: Vec<u8>,
-    /// SHA-256 of the file.
-    pub sha256: [u8; 32],
+    /// SHA-256 of the file; `None` where it was too large to be read.
+    pub sha256: Option<[u8; 32]>,
     /// Length in bytes.
     pub size: u64,
     /// Permission bits of the original.
@@ -111,8 +111,8 @@ pub struct FileRow {
     pub token: String,
     /// Name of the original, as bytes.
     pub name: Vec<u8>,
-    /// SHA-256 of the file.
-    pub sha256: [u8; 32],
+    /// SHA-256 of the file; `None` where it was too large to be read.
+    pub sha256: Option<[u8; 32]>,
     /// Length in bytes.
     pub size: u64,
     /// Permission bits of the original.
@@ -272,7 +272,9 @@ impl Ledger {
     pub fn drop_directory(&self, name: &str) -> Result<(i64, Option<String>)> {
         self.write(|t| {
             t.execute("INSERT INTO drop_directory (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [name])?;
-            t.query_row("SELECT id, sending FROM drop_directory WHERE name = ?1", [name], |r| Ok((r.get(0)?, r.get(1)?)))
+            t.query_row("SELECT id, sending FROM drop_directory WHERE name = ?1", [name], |r| {
+                Ok((r.get(0)?, r.get(1)?))
+            })
         })
     }
 
@@ -308,7 +310,9 @@ impl Ledger {
 
     /// Whether an inbox has accepted this content before.
     pub fn has_accepted(&self, inbox: &str, sha256: &[u8; 32]) -> Result<bool> {
-        self.read(|c| c.prepare_cached("SELECT 1 FROM accepted WHERE inbox = ?1 AND sha256 = ?2")?.exists(params![inbox, sha256]))
+        self.read(|c| {
+            c.prepare_cached("SELECT 1 FROM accepted WHERE inbox = ?1 AND sha256 = ?2")?.exists(params![inbox, sha256])
+        })
     }
 
     /// What an inbox is owed and may be tried now, oldest first.
@@ -433,7 +437,10 @@ impl Ledger {
     /// Notes where a file ends, before anything is put there.
     pub fn set_leaving(&self, file: FileId, leaving: &Leaving) -> Result<()> {
         self.write_relaxed(|t| {
-            t.execute("UPDATE file SET leaving = ?2, leaving_as = ?3 WHERE id = ?1", params![file, leaving.place, leaving.name])
+            t.execute(
+                "UPDATE file SET leaving = ?2, leaving_as = ?3 WHERE id = ?1",
+                params![file, leaving.place, leaving.name],
+            )
         })
         .map(drop)
     }
@@ -472,7 +479,12 @@ impl Ledger {
                 "SELECT accepted, refused, unknown, last_error FROM inbox_total WHERE directory = ?1 AND inbox = ?2",
                 params![directory, inbox],
                 |row| {
-                    Ok(InboxTotals { accepted: row.get(0)?, refused: row.get(1)?, unknown: row.get(2)?, last_error: row.get(3)? })
+                    Ok(InboxTotals {
+                        accepted: row.get(0)?,
+                        refused: row.get(1)?,
+                        unknown: row.get(2)?,
+                        last_error: row.get(3)?,
+                    })
                 },
             )
             .optional()
@@ -496,12 +508,9 @@ fn admit(t: &Transaction<'_>, directory: i64, new: &Admission) -> rusqlite::Resu
     })?;
     let id = t.last_insert_rowid();
     for delivery in &new.deliveries {
-        t.prepare_cached("INSERT INTO delivery (file, inbox, outcome, at) VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            id,
-            delivery.inbox,
-            delivery.outcome,
-            delivery.outcome.map(|_| new.dropped_at.timestamp_millis())
-        ])?;
+        t.prepare_cached("INSERT INTO delivery (file, inbox, outcome, at) VALUES (?1, ?2, ?3, ?4)")?.execute(
+            params![id, delivery.inbox, delivery.outcome, delivery.outcome.map(|_| new.dropped_at.timestamp_millis())],
+        )?;
         t.prepare_cached("INSERT OR IGNORE INTO inbox_total (directory, inbox) VALUES (?1, ?2)")?
             .execute(params![directory, delivery.inbox])?;
     }

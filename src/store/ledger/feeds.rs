@@ -68,7 +68,9 @@ impl FeedRow {
             id: row.get("id")?,
             name: row.get("name")?,
             identity: row.get("identity")?,
-            cursor: cursor_text.zip(cursor_ns).map(|(text, ns)| Cursor { text, at: DateTime::from_timestamp_nanos(ns) }),
+            cursor: cursor_text
+                .zip(cursor_ns)
+                .map(|(text, ns)| Cursor { text, at: DateTime::from_timestamp_nanos(ns) }),
             result: row.get("result")?,
             staging: row.get("staging")?,
             next_poll: instant(row.get("next_poll")?),
@@ -92,9 +94,11 @@ pub(super) fn nanos(at: DateTime<Utc>) -> i64 {
 }
 
 pub(super) fn set_cursor(transaction: &Transaction<'_>, feed: FeedId, cursor: Option<&Cursor>) -> rusqlite::Result<()> {
-    transaction
-        .prepare_cached("UPDATE feed SET cursor = ?2, cursor_ns = ?3 WHERE id = ?1")?
-        .execute(params![feed, cursor.map(|c| &c.text), cursor.map(|c| nanos(c.at))])?;
+    transaction.prepare_cached("UPDATE feed SET cursor = ?2, cursor_ns = ?3 WHERE id = ?1")?.execute(params![
+        feed,
+        cursor.map(|c| &c.text),
+        cursor.map(|c| nanos(c.at))
+    ])?;
     Ok(())
 }
 
@@ -103,7 +107,10 @@ impl Ledger {
     /// was handed over stays known.
     pub fn feed(&self, name: &str, identity: &str) -> Result<FeedRow> {
         self.write(|t| {
-            t.execute("INSERT INTO feed (name, identity) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING", [name, identity])?;
+            t.execute(
+                "INSERT INTO feed (name, identity) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+                [name, identity],
+            )?;
             t.execute(
                 "UPDATE feed SET identity = ?2, cursor = NULL, cursor_ns = NULL, result = NULL, not_before = NULL,
                  next_poll = NULL WHERE name = ?1 AND identity <> ?2",
@@ -135,7 +142,12 @@ impl Ledger {
 
     /// Moves the cursor by hand. With `forget_later_than`, what was handed over under a later label, or without a
     /// label, is forgotten.
-    pub fn move_cursor(&self, feed: FeedId, cursor: Option<&Cursor>, forget_later_than: Option<DateTime<Utc>>) -> Result<()> {
+    pub fn move_cursor(
+        &self,
+        feed: FeedId,
+        cursor: Option<&Cursor>,
+        forget_later_than: Option<DateTime<Utc>>,
+    ) -> Result<()> {
         self.write(|t| {
             set_cursor(t, feed, cursor)?;
             t.execute("UPDATE feed SET result = NULL, not_before = NULL, next_poll = NULL WHERE id = ?1", [feed])?;
@@ -163,7 +175,13 @@ impl Ledger {
     }
 
     /// Notes why a poll failed, and until when the server asked us to wait.
-    pub fn note_error(&self, feed: FeedId, at: DateTime<Utc>, error: &str, not_before: Option<DateTime<Utc>>) -> Result<()> {
+    pub fn note_error(
+        &self,
+        feed: FeedId,
+        at: DateTime<Utc>,
+        error: &str,
+        not_before: Option<DateTime<Utc>>,
+    ) -> Result<()> {
         self.write(|t| {
             t.execute(
                 "UPDATE feed SET last_error = :error, last_error_at = :at, failures = failures + 1,
@@ -179,7 +197,9 @@ impl Ledger {
 
     /// Notes when the feed is polled next.
     pub fn set_next_poll(&self, feed: FeedId, at: DateTime<Utc>) -> Result<()> {
-        self.write_relaxed(|t| t.execute("UPDATE feed SET next_poll = ?2 WHERE id = ?1", params![feed, at.timestamp_millis()]))
-            .map(drop)
+        self.write_relaxed(|t| {
+            t.execute("UPDATE feed SET next_poll = ?2 WHERE id = ?1", params![feed, at.timestamp_millis()])
+        })
+        .map(drop)
     }
 }

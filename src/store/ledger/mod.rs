@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
-pub use deliveries::{Admission, Claim, Due, FileId, FileRow, InboxTotals, Leaving, NewDelivery, Outcome, Owed, Settled};
+pub use deliveries::{
+    Admission, Claim, Due, FileId, FileRow, InboxTotals, Leaving, NewDelivery, Outcome, Owed, Settled,
+};
 pub use feeds::{Cursor, FeedId, FeedRow};
 pub use parts::{After, BlockRow, Key, NewBlock, PartId, Place, Totals};
 pub use report::{FailedFile, FeedReport, InboxReport, Report};
@@ -61,7 +63,9 @@ impl LedgerError {
                  again: files under way go back to their drop directories, feeds start at `start`; nothing is lost, \
                  but content may be handed over or sent once more"
             }
-            LedgerError::Newer { .. } => "install the newer version again, or put back the backup made before the upgrade",
+            LedgerError::Newer { .. } => {
+                "install the newer version again, or put back the backup made before the upgrade"
+            }
         }
     }
 }
@@ -100,7 +104,8 @@ impl Ledger {
         let ledger = match opened {
             Ok(ledger) => ledger,
             Err(LedgerError::Sqlite { source, .. })
-                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen) && !state_dir.join(FILE_NAME).exists() =>
+                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
+                    && !state_dir.join(FILE_NAME).exists() =>
             {
                 return Ok(None);
             }

@@ -130,7 +130,8 @@ impl Ledger {
                 "INSERT INTO block (part, seq, name, place, beside, label, hash, size)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?;
-            let mut recent = t.prepare_cached("INSERT OR REPLACE INTO recent (feed, hash, upto) VALUES (?1, ?2, ?3)")?;
+            let mut recent =
+                t.prepare_cached("INSERT OR REPLACE INTO recent (feed, hash, upto) VALUES (?1, ?2, ?3)")?;
             let mut known = Vec::new();
             for block in blocks {
                 let key = &block.key;
@@ -140,7 +141,14 @@ impl Ledger {
                 }
                 let place = i64::from(block.place == Place::Quarantine);
                 insert.execute(params![
-                    part, block.seq, block.name, place, block.beside, key.label(), key.hash, block.size
+                    part,
+                    block.seq,
+                    block.name,
+                    place,
+                    block.beside,
+                    key.label(),
+                    key.hash,
+                    block.size
                 ])?;
                 if let Some(upto) = recent_upto {
                     recent.execute(params![feed, key.hash, nanos(upto)])?;
@@ -153,7 +161,8 @@ impl Ledger {
     /// From here on the part is ours: it is handed over without asking the server again.
     pub fn commit_part(&self, part: PartId, after: &After) -> Result<()> {
         let after = serde_json::to_string(after).unwrap_or_default();
-        self.write(|t| t.execute("UPDATE part SET committed = 1, after = ?2 WHERE id = ?1", params![part, after])).map(drop)
+        self.write(|t| t.execute("UPDATE part SET committed = 1, after = ?2 WHERE id = ?1", params![part, after]))
+            .map(drop)
     }
 
     /// The feed's part that is not finished, and whether it is committed.
@@ -184,8 +193,9 @@ impl Ledger {
     pub fn finish_part(&self, feed: FeedId, part: PartId, at: DateTime<Utc>) -> Result<Totals> {
         self.write(|t| {
             let after: String = t.query_row("SELECT after FROM part WHERE id = ?1", [part], |row| row.get(0))?;
-            let after: After = serde_json::from_str(&after)
-                .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error)))?;
+            let after: After = serde_json::from_str(&after).map_err(|error| {
+                rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
+            })?;
             let totals = totals(t, part)?;
             t.execute(
                 "UPDATE feed SET files_total = files_total + :files, bytes_total = bytes_total + :bytes,

@@ -85,7 +85,7 @@ CREATE TABLE file (
     directory  INTEGER NOT NULL,
     token      TEXT NOT NULL UNIQUE,     -- its name in sending/
     name       BLOB NOT NULL,
-    sha256     BLOB NOT NULL,
+    sha256     BLOB,                     -- NULL: too large to be read
     size       INTEGER NOT NULL,
     mode       INTEGER NOT NULL,
     modified   INTEGER NOT NULL,         -- ns
