@@ -1,0 +1,152 @@
+//! The bytes that stand between `<Content>` and `</Content>`, made from the file's (protocol reference, 8 and 13.5).
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
+use base64::write::EncoderWriter;
+
+/// How a file stands between `<Content>` and `</Content>`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Bytes of the file as they are: the root element of XML in UTF-8.
+    Verbatim {
+        /// The bytes, as offsets in the file.
+        range: Range<u64>,
+    },
+    /// The root element of XML in another encoding, in UTF-8.
+    Transcoded {
+        /// The encoding of the file.
+        encoding: Encoding,
+        /// The root element, as offsets in the UTF-8 text of the whole file.
+        range: Range<u64>,
+    },
+    /// Text, with `&`, `<`, `>` and carriage returns as references; every other character is kept.
+    Escaped {
+        /// The text, as offsets in the file.
+        range: Range<u64>,
+    },
+    /// The whole file in base64 (RFC 4648, section 4), without line breaks.
+    Base64,
+}
+
+impl Form {
+    /// Turns the bytes of the file, written to it from the first to the last, into the bytes of this form.
+    pub fn writer<W: Write>(&self, out: W) -> ContentWriter<W> {
+        ContentWriter(match self {
+            Self::Verbatim { range } => Stage::Verbatim(Window::new(range, out)),
+            Self::Transcoded { encoding, range } => {
+                Stage::Transcoded(encoding.decoder(), Window::new(range, out))
+            }
+            Self::Escaped { range } => Stage::Escaped(Window::new(range, Escaping(out))),
+            Self::Base64 => Stage::Base64(EncoderWriter::new(out, &STANDARD)),
+        })
+    }
+}
+
+/// Writes a [`Form`] while the bytes of the file are written to it, at constant memory.
+pub struct ContentWriter<W: Write>(Stage<W>);
+
+enum Stage<W: Write> {
+    Verbatim(Window<W>),
+    Transcoded(Decoder, Window<W>),
+    Escaped(Window<Escaping<W>>),
+    Base64(EncoderWriter<'static, GeneralPurpose, W>),
+}
+
+impl<W: Write> ContentWriter<W> {
+    /// Ends the content, and gives back where it was written to.
+    ///
+    /// An error of kind `UnexpectedEof` where the file was shorter than the one that was inspected: what was written
+    /// is not the content.
+    pub fn finish(self) -> io::Result<W> {
+        match self.0 {
+            Stage::Verbatim(window) => window.finish(),
+            Stage::Transcoded(decoder, mut window) => {
+                decoder.finish(&mut window)?;
+                window.finish()
+            }
+            Stage::Escaped(window) => window.finish().map(|escaping| escaping.0),
+            Stage::Base64(mut encoder) => encoder.finish(),
+        }
+    }
+}
+
+impl<W: Write> Write for ContentWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match &mut self.0 {
+            Stage::Verbatim(window) => window.pass(bytes)?,
+            Stage::Transcoded(decoder, window) => decoder.pass(bytes, window)?,
+            Stage::Escaped(window) => window.pass(bytes)?,
+            Stage::Base64(encoder) => encoder.write_all(bytes)?,
+        }
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match &mut self.0 {
+            Stage::Verbatim(window) | Stage::Transcoded(_, window) => window.out.flush(),
+            Stage::Escaped(window) => window.out.0.flush(),
+            Stage::Base64(encoder) => encoder.flush(),
+        }
+    }
+}
+
+/// Lets the bytes of one range through.
+struct Window<W> {
+    range: Range<u64>,
+    position: u64,
+    out: W,
+}
+
+impl<W: Write> Window<W> {
+    fn new(range: &Range<u64>, out: W) -> Self {
+        Self { range: range.clone(), position: 0, out }
+    }
+
+    fn pass(&mut self, bytes: &[u8]) -> io::Result<()> {
+        // Where the range begins and ends in these bytes; both are at most their length, so they fit.
+        let within = |offset: u64| offset.saturating_sub(self.position).min(bytes.len() as u64) as usize;
+        let (start, end) = (within(self.range.start), within(self.range.end));
+        self.position += bytes.len() as u64;
+        self.out.write_all(&bytes[start..end.max(start)])
+    }
+
+    fn finish(self) -> io::Result<W> {
+        if self.position < self.range.end {
+            return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than when it was inspected"));
+        }
+        Ok(self.out)
+    }
+}
+
+/// Writes text as character data (XML 1.0, section 2.4).
+struct Escaping<W>(W);
+
+impl<W: Write> Write for Escaping<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut rest = bytes;
+        while let Some(at) = rest.iter().position(|byte| reference(*byte).is_some()) {
+            self.0.write_all(&rest[..at])?;
+            self.0.write_all(reference(rest[at]).unwrap_or_default())?;
+            rest = &rest[at + 1..];
+        }
+        self.0.write_all(rest)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// A reader of XML turns a carriage return into a line feed (XML 1.0, section 2.11), unless it is a reference.
+fn reference(byte: u8) -> Option<&'static [u8]> {
+    match byte {
+        b'&' => Some(b"&amp;"),
+        b'<' => Some(b"&lt;"),
+        b'>' => Some(b"&gt;"),
+        b'\r' => Some(b"&#13;"),
+        _ => None,
+    }
+}
