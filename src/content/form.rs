@@ -6,6 +6,9 @@ use std::ops::Range;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::write::EncoderWriter;
 
+use super::document;
+use crate::xml::{self, Consumer, Fault, Token};
+
 /// How a file stands between `<Content>` and `</Content>`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -16,9 +19,7 @@ pub enum Form {
     },
     /// The root element of XML in another encoding, in UTF-8.
     Transcoded {
-        /// The encoding of the file.
-        encoding: Encoding,
-        /// The root element, as offsets in the UTF-8 text of the whole file.
+        /// The root element, as offsets in the whole file's UTF-8 form.
         range: Range<u64>,
     },
     /// Text, with `&`, `<`, `>` and carriage returns as references; every other character is kept.
@@ -35,8 +36,8 @@ impl Form {
     pub fn writer<W: Write>(&self, out: W) -> ContentWriter<W> {
         ContentWriter(match self {
             Self::Verbatim { range } => Stage::Verbatim(Window::new(range, out)),
-            Self::Transcoded { encoding, range } => {
-                Stage::Transcoded(encoding.decoder(), Window::new(range, out))
+            Self::Transcoded { range } => {
+                Stage::Transcoded(Box::new(xml::Document::new(document::options())), Utf8(Window::new(range, out)))
             }
             Self::Escaped { range } => Stage::Escaped(Window::new(range, Escaping(out))),
             Self::Base64 => Stage::Base64(EncoderWriter::new(out, &STANDARD)),
@@ -49,7 +50,7 @@ pub struct ContentWriter<W: Write>(Stage<W>);
 
 enum Stage<W: Write> {
     Verbatim(Window<W>),
-    Transcoded(Decoder, Window<W>),
+    Transcoded(Box<xml::Document>, Utf8<W>),
     Escaped(Window<Escaping<W>>),
     Base64(EncoderWriter<'static, GeneralPurpose, W>),
 }
@@ -62,9 +63,9 @@ impl<W: Write> ContentWriter<W> {
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Stage::Verbatim(window) => window.finish(),
-            Stage::Transcoded(decoder, mut window) => {
-                decoder.finish(&mut window)?;
-                window.finish()
+            Stage::Transcoded(reader, mut utf8) => {
+                reader.finish(&mut utf8).map_err(changed)?;
+                utf8.0.finish()
             }
             Stage::Escaped(window) => window.finish().map(|escaping| escaping.0),
             Stage::Base64(mut encoder) => encoder.finish(),
@@ -76,7 +77,7 @@ impl<W: Write> Write for ContentWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match &mut self.0 {
             Stage::Verbatim(window) => window.pass(bytes)?,
-            Stage::Transcoded(decoder, window) => decoder.pass(bytes, window)?,
+            Stage::Transcoded(reader, utf8) => reader.feed(bytes, utf8).map_err(changed)?,
             Stage::Escaped(window) => window.pass(bytes)?,
             Stage::Base64(encoder) => encoder.write_all(bytes)?,
         }
@@ -85,7 +86,8 @@ impl<W: Write> Write for ContentWriter<W> {
 
     fn flush(&mut self) -> io::Result<()> {
         match &mut self.0 {
-            Stage::Verbatim(window) | Stage::Transcoded(_, window) => window.out.flush(),
+            Stage::Verbatim(window) => window.out.flush(),
+            Stage::Transcoded(_, utf8) => utf8.0.out.flush(),
             Stage::Escaped(window) => window.out.0.flush(),
             Stage::Base64(encoder) => encoder.flush(),
         }
@@ -117,6 +119,32 @@ impl<W: Write> Window<W> {
             return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file is shorter than when it was inspected"));
         }
         Ok(self.out)
+    }
+}
+
+/// Takes a document's UTF-8 form from its reader: the raw bytes of its tokens, one after the other.
+struct Utf8<W>(Window<W>);
+
+impl<W: Write> Consumer for Utf8<W> {
+    type Error = io::Error;
+
+    fn token(&mut self, token: Token<'_>) -> io::Result<()> {
+        self.0.pass(token.raw)
+    }
+
+    fn fault(&mut self, fault: Fault) -> io::Result<()> {
+        Err(io::Error::new(io::ErrorKind::InvalidData, fault))
+    }
+}
+
+/// A file that was found well formed cannot have become otherwise: it is the agent's own copy. If it has, then that is
+/// an error of the disk.
+fn changed(error: xml::Error<io::Error>) -> io::Error {
+    match error {
+        xml::Error::Consumer(error) => error,
+        other => {
+            io::Error::new(io::ErrorKind::InvalidData, format!("the file has changed since it was inspected: {other}"))
+        }
     }
 }
 

@@ -27,6 +27,6 @@ mod sniff;
 mod text;
 
 pub use binding::stix_version;
-pub use form::{ContentWriter, Encoding, Form};
+pub use form::{ContentWriter, Form};
 pub use inspect::{Finding, Inspector, Options, Sendable};
 pub use refusal::Refusal;

@@ -10,15 +10,36 @@ pub enum Refusal {
     #[error("the file holds nothing but white space")]
     Blank,
     /// Begins like XML and breaks a rule of XML 1.0 or of Namespaces in XML 1.0.
-    #[error("not well formed at line {line}, column {column}: {reason}")]
+    #[error("not well formed at line {line}: {reason}")]
     NotWellFormed {
         /// Line, from 1.
         line: u64,
-        /// Column in characters, from 1.
-        column: u64,
         /// The rule that is broken.
         reason: String,
     },
+    /// XML that ends before its root element does.
+    #[error("not well formed: the file ends before its root element does")]
+    CutShort,
+    /// XML without an element.
+    #[error("not well formed: the file has no root element")]
+    NoRoot,
+    /// XML with a document type declaration, which neither STIX nor TAXII needs.
+    #[error("it has a DOCTYPE (line {line}), which is never sent")]
+    Doctype {
+        /// Line, from 1.
+        line: u64,
+    },
+    /// XML beyond what readers can be expected to take.
+    #[error("{what} (line {line})")]
+    TooLarge {
+        /// Line, from 1.
+        line: u64,
+        /// What is too large, and the limit.
+        what: String,
+    },
+    /// XML whose encoding is not known, or whose bytes are not in it.
+    #[error("{0}")]
+    Encoding(String),
     /// Begins like JSON and is not (RFC 8259).
     #[error("not valid JSON at line {line}, column {column}: {reason}")]
     NotJson {
