@@ -110,3 +110,90 @@ fn stix(binding: &str, version: &str) -> Recognised {
 fn other(binding: &str) -> Recognised {
     Recognised { binding: binding.to_owned(), stix_version: None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn root(namespace: &str, local: &str, version: Option<&str>) -> RootElement {
+        RootElement { namespace: namespace.into(), local: local.into(), version: version.map(Into::into) }
+    }
+
+    #[test]
+    fn every_known_root_has_its_binding() {
+        let table = [
+            (STIX_1, STIX_PACKAGE, Some("1.0"), "urn:stix.mitre.org:xml:1.0", Some("1.0")),
+            (STIX_1, STIX_PACKAGE, Some("1.0.1"), "urn:stix.mitre.org:xml:1.0.1", Some("1.0.1")),
+            (STIX_1, STIX_PACKAGE, Some("1.1"), "urn:stix.mitre.org:xml:1.1", Some("1.1")),
+            (STIX_1, STIX_PACKAGE, Some(" 1.1.1\n"), "urn:stix.mitre.org:xml:1.1.1", Some("1.1.1")),
+            (STIX_1, STIX_PACKAGE, Some("1.2"), "urn:stix.mitre.org:xml:1.2", Some("1.2")),
+            (STIX_1, STIX_PACKAGE, None, "urn:stix.mitre.org:xml:1.0", Some("1.0")),
+            (STIX_1_2_1, STIX_PACKAGE, Some("1.2.1"), "urn:oasis:cti:stix:xml:1.2.1", Some("1.2.1")),
+            (STIX_1_2_1, STIX_PACKAGE, Some("stix-1.2.1"), "urn:oasis:cti:stix:xml:1.2.1", Some("1.2.1")),
+            (STIX_1_2_1, STIX_PACKAGE, None, "urn:oasis:cti:stix:xml:1.2.1", Some("1.2.1")),
+            (CAP[0], "alert", None, "urn:oasis:names:tc:emergency:cap:1.1", None),
+            (CAP[1], "alert", None, "urn:oasis:names:tc:emergency:cap:1.2", None),
+            (XML_ENCRYPTION, "EncryptedData", None, "http://www.w3.org/2001/04/xmlenc#", None),
+        ];
+        for (namespace, local, version, binding, stix_version) in table {
+            let recognised = of_root(&root(namespace, local, version), None).unwrap();
+            assert_eq!((recognised.binding.as_str(), recognised.stix_version.as_deref()), (binding, stix_version));
+        }
+    }
+
+    #[test]
+    fn an_unknown_root_or_version_is_refused_by_name() {
+        let table = [
+            (root(STIX_1, STIX_PACKAGE, Some("1.3")), "unknown STIX version \"1.3\""),
+            (root(STIX_1, STIX_PACKAGE, Some("1.2.1")), "unknown STIX version \"1.2.1\""),
+            (root(STIX_1, STIX_PACKAGE, Some("")), "unknown STIX version \"\";"),
+            (root(STIX_1_2_1, STIX_PACKAGE, Some("1.2")), "unknown STIX version \"1.2\""),
+            (root(STIX_1_2_1, STIX_PACKAGE, Some("x\u{202E}\n")), "version \"x\\u{202e}\\n"),
+            (root(STIX_1, "Package", Some("1.2")), "root element {http://stix.mitre.org/stix-1}Package"),
+            (root("http://stix.mitre.org", STIX_PACKAGE, None), "root element {http://stix.mitre.org}STIX_Package"),
+            (root("", "alert", None), "root element {}alert"),
+            (root(&"u".repeat(5_000), "x", None), "uuuu…; a configured"),
+        ];
+        for (root, words) in table {
+            let refusal = of_root(&root, None).unwrap_err().to_string();
+            assert!(refusal.contains(words), "{refusal} should say {words}");
+            assert!(refusal.len() < 500, "{refusal}");
+        }
+    }
+
+    #[test]
+    fn a_missing_version_is_found_in_the_schema_location() {
+        let table = [
+            (Some("http://stix.mitre.org/stix-1 http://stix.mitre.org/XMLSchema/core/1.1.1/stix_core.xsd"), "1.1.1"),
+            (Some("a b\n http://stix.mitre.org/stix-1\thttp://x/core/1.2/stix_core.xsd c d"), "1.2"),
+            (Some("http://stix.mitre.org/common-1 http://stix.mitre.org/XMLSchema/common/1.2/common.xsd"), "1.0"),
+            (Some("http://stix.mitre.org/stix-1 ../stix_core.xsd"), "1.0"),
+            (Some("http://stix.mitre.org/stix-1 http://x/core/1.7/stix_core.xsd"), "1.0"),
+            (Some("http://stix.mitre.org/stix-1"), "1.0"),
+            (None, "1.0"),
+        ];
+        for (schema_location, version) in table {
+            let recognised = of_root(&root(STIX_1, STIX_PACKAGE, None), schema_location).unwrap();
+            assert_eq!(recognised.stix_version.as_deref(), Some(version), "{schema_location:?}");
+        }
+        let written = of_root(&root(STIX_1, STIX_PACKAGE, Some("1.1")), table[0].0).unwrap();
+        assert_eq!(written.stix_version.as_deref(), Some("1.1"), "the attribute counts more");
+    }
+
+    #[test]
+    fn the_version_for_metadata_is_what_the_root_says() {
+        let table = [
+            (root(STIX_1, STIX_PACKAGE, Some("1.1.1")), Some("1.1.1")),
+            (root(STIX_1_2_1, STIX_PACKAGE, Some("stix-1.2.1")), Some("1.2.1")),
+            (root(STIX_1, STIX_PACKAGE, Some("1.3")), Some("1.3")),
+            (root(STIX_1, STIX_PACKAGE, Some("new")), None),
+            (root(STIX_1, STIX_PACKAGE, Some("11111111111111111")), None),
+            (root(STIX_1, STIX_PACKAGE, None), None),
+            (root("urn:other", STIX_PACKAGE, Some("1.2")), None),
+            (root(STIX_1, "Other", Some("1.2")), None),
+        ];
+        for (root, expected) in table {
+            assert_eq!(stix_version(&root).as_deref(), expected, "{root:?}");
+        }
+    }
+}

@@ -178,3 +178,60 @@ fn reference(byte: u8) -> Option<&'static [u8]> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The form of some bytes, written in pieces of every size.
+    fn written(form: &Form, bytes: &[u8]) -> Vec<u8> {
+        let pieces = |size| {
+            let mut writer = form.writer(Vec::new());
+            bytes.chunks(size).for_each(|piece| writer.write_all(piece).unwrap());
+            writer.flush().unwrap();
+            writer.finish().unwrap()
+        };
+        let whole = pieces(bytes.len().max(1));
+        for size in 1..bytes.len() {
+            assert_eq!(pieces(size), whole, "in pieces of {size}");
+        }
+        whole
+    }
+
+    #[test]
+    fn a_range_is_cut_out_as_it_is() {
+        let range = |range| Form::Verbatim { range };
+        assert_eq!(written(&range(2..7), b"xx<a>\xE9yz"), b"<a>\xE9y");
+        assert_eq!(written(&range(0..3), b"abc"), b"abc");
+        assert_eq!(written(&range(1..1), b"abc"), b"");
+    }
+
+    #[test]
+    fn text_comes_back_from_a_reader_as_it_was() {
+        let text = "{\"a\":\"<b> & ]]> \u{e9} \u{1F600}\",\r\n\t\"c\":'d'\r}\n";
+        let escaped =
+            String::from_utf8(written(&Form::Escaped { range: 0..text.len() as u64 }, text.as_bytes())).unwrap();
+        assert!(
+            escaped.contains("&lt;b&gt; &amp; ]]&gt;") && escaped.contains("&#13;\n\t\"c\":'d'&#13;}"),
+            "{escaped}"
+        );
+        let message = format!("<Content>{escaped}</Content>");
+        assert_eq!(roxmltree::Document::parse(&message).unwrap().root_element().text(), Some(text));
+    }
+
+    #[test]
+    fn base64_is_one_line_with_padding() {
+        assert_eq!(written(&Form::Base64, b"\0\xFF\xFEa"), b"AP/+YQ==");
+        let long = written(&Form::Base64, &[7; 1000]);
+        assert_eq!(long, base64::Engine::encode(&STANDARD, [7; 1000]).as_bytes());
+    }
+
+    #[test]
+    fn a_file_that_has_become_shorter_is_an_error() {
+        for form in [Form::Verbatim { range: 1..9 }, Form::Escaped { range: 0..9 }, Form::Transcoded { range: 0..9 }] {
+            let mut writer = form.writer(Vec::new());
+            let result = writer.write_all(b"<a/>").and_then(|()| writer.finish());
+            assert_eq!(result.unwrap_err().kind(), io::ErrorKind::UnexpectedEof, "{form:?}");
+        }
+    }
+}

@@ -387,3 +387,92 @@ impl Stix {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(bytes: &[u8]) -> Result<Shape, Mistake> {
+        let mut whole = Checker::new();
+        whole.feed(bytes);
+        let whole = whole.finish();
+        let mut cut = Checker::new();
+        bytes.chunks(1).for_each(|byte| cut.feed(byte));
+        assert_eq!(whole, cut.finish(), "cut at every byte: {}", String::from_utf8_lossy(bytes));
+        whole
+    }
+
+    #[test]
+    fn the_version_of_a_bundle_is_its_own_or_that_of_its_objects() {
+        let table = [
+            (r#"{"type":"bundle","id":"bundle--1","spec_version":"2.0","objects":[]}"#, Shape::Bundle("2.0")),
+            (r#"{"spec_version":"2.0","objects":[{"type":"x"}],"type":"bundle"}"#, Shape::Bundle("2.0")),
+            (r#"{"type":"bundle","spec_version":"2.1"}"#, Shape::Bundle("2.1")),
+            (r#"{"type":"bundle","objects":[{"type":"a"},{"spec_version":"2.1","type":"b"}]}"#, Shape::Bundle("2.1")),
+            (r#"{"objects":[{"x":{"y":[]},"spec_version":"2.1"}],"type":"bundle"}"#, Shape::Bundle("2.1")),
+            (r#"{"type":"bundle","objects":[{"x":{"spec_version":"2.1"}}]}"#, Shape::BundleOfUnknownVersion),
+            (r#"{"type":"bundle","others":[{"spec_version":"2.1"}]}"#, Shape::BundleOfUnknownVersion),
+            (r#"{"type":"bundle","spec_version":"3.0","objects":[]}"#, Shape::BundleOfUnknownVersion),
+            (r#"{"type":"bundle","spec_version":2.0}"#, Shape::BundleOfUnknownVersion),
+            (r#"{"type":"bundle"}"#, Shape::BundleOfUnknownVersion),
+            (r#"{"type":"indicator","spec_version":"2.1"}"#, Shape::Other),
+            (r#"[{"type":"bundle","spec_version":"2.0"}]"#, Shape::Other),
+            (r#"{"a":{"type":"bundle","spec_version":"2.0"}}"#, Shape::Other),
+            (r#"{"type":"bundles","bundle":"type"}"#, Shape::Other),
+            ("\u{FEFF}{\"type\":\"bundle\",\"spec_version\":\"2.0\"}\n", Shape::Bundle("2.0")),
+        ];
+        for (text, expected) in table {
+            assert_eq!(check(text.as_bytes()), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_its_place() {
+        let table = [
+            ("{\n  \"a\": 1,\n}", 3, 1, "a name in quotation marks is missing"),
+            ("[1,]", 1, 4, "a value is missing"),
+            ("[1 2]", 1, 4, "a comma or the closing bracket is missing"),
+            ("[1}", 1, 3, "a comma or the closing bracket is missing"),
+            ("{\"a\" 1}", 1, 6, "a colon is missing"),
+            ("{} x", 1, 4, "something after the end of the value"),
+            ("[01]", 1, 3, "a comma or the closing bracket is missing"),
+            ("[1.]", 1, 4, "a number that is not whole"),
+            ("[nul]", 1, 5, "a word other than true, false and null"),
+            ("[\"\\x\"]", 1, 4, "an escape that JSON does not have"),
+            ("[\"\\u12g\"]", 1, 7, "\\u without four hexadecimal digits"),
+            ("[\"a\tb\"]", 1, 4, "a control character in a string"),
+            ("\n[{\"a\":[", 2, 8, "the file ends too early"),
+            ("[\u{FEFF}1]", 1, 2, "a value is missing"),
+        ];
+        for (text, line, column, reason) in table {
+            assert_eq!(check(text.as_bytes()), Err(Mistake { line, column, reason: reason.to_owned() }), "{text}");
+        }
+    }
+
+    #[test]
+    fn nesting_ends_at_the_limit() {
+        let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        assert_eq!(check(nested(DEPTH).as_bytes()), Ok(Shape::Other));
+        let mistake = check(nested(DEPTH + 1).as_bytes()).unwrap_err();
+        assert_eq!(mistake.reason, "nested deeper than 512 levels");
+    }
+
+    #[test]
+    fn any_one_byte_changed_is_judged_as_another_reader_judges_it() {
+        let sample = br#" {"type" : "a\u00e9\n\"", "n":[-0.5e+3,10,0,1E2],"t":[true,false,null,{},[]], "x":{"y":""}} "#;
+        let replacements = b"{}[]:,\"\\ 0129-+.eEtfnul/\x01\n";
+        let valid = |bytes: &[u8]| serde_json::from_slice::<serde::de::IgnoredAny>(bytes).is_ok();
+        let mut judged = [0, 0];
+        for at in 0..sample.len() {
+            for &byte in replacements {
+                let mut changed = sample.to_vec();
+                changed[at] = byte;
+                let expected = valid(&changed);
+                judged[usize::from(expected)] += 1;
+                assert_eq!(check(&changed).is_ok(), expected, "{}", String::from_utf8_lossy(&changed));
+            }
+            assert_eq!(check(&sample[..at]).is_ok(), valid(&sample[..at]), "cut at {at}");
+        }
+        assert!(judged.iter().all(|count| *count > 100), "both kinds were seen: {judged:?}");
+    }
+}

@@ -24,6 +24,8 @@ mod json;
 mod refusal;
 mod smime;
 mod sniff;
+#[cfg(test)]
+mod tests;
 mod text;
 
 pub use binding::stix_version;

@@ -57,7 +57,7 @@ pub enum Refusal {
     #[error("a saved TAXII message ({0}), not content")]
     TaxiiMessage(String),
     /// A root element of STIX with a version that has no Content Binding.
-    #[error("unknown STIX version {0}; a configured content_binding would send it")]
+    #[error("unknown STIX version \"{0}\"; a configured content_binding would send it")]
     UnknownStixVersion(String),
     /// A STIX 2 bundle that does not say a known version.
     #[error("a STIX 2 bundle whose spec_version is neither 2.0 nor 2.1; a configured content_binding would send it")]
