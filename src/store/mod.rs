@@ -66,6 +66,16 @@ pub enum StoreError {
     /// A directory of ours was replaced, emptied or unmounted while it was in use.
     #[error("use {path}: it was replaced or emptied by somebody else", path = disk::show(.0))]
     Replaced(std::path::PathBuf),
+    /// Too little free space to go on.
+    #[error("write below {path}: {free} free, less than min_free ({floor})", path = disk::show(.path))]
+    TooFull {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// `min_free`, in bytes.
+        floor: u64,
+    },
     /// Another agent works with the same state.
     #[error("lock {path}: another taxii-sync is running on this state_dir", path = disk::show(.0))]
     Locked(std::path::PathBuf),
@@ -76,6 +86,7 @@ impl StoreError {
     pub fn hint(&self) -> &'static str {
         match self {
             StoreError::Disk(error) if error.is_full() => "free some space; the agent goes on by itself",
+            StoreError::TooFull { .. } => "free some space; the feed goes on by itself",
             StoreError::Disk(_) => {
                 "check that the path exists, is a local file system and that the agent may write there"
             }

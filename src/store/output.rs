@@ -125,15 +125,21 @@ impl Output {
         Ok(swept)
     }
 
-    /// Begins a part. `recent_upto`: see [`Ledger::add_blocks`].
-    pub fn part(&self, began: DateTime<Utc>, recent_upto: Option<DateTime<Utc>>) -> Result<PartWriter> {
-        PartWriter::new(self, began, recent_upto)
+    /// Begins a part; `began` is when its poll began.
+    pub fn part(&self, began: DateTime<Utc>) -> Result<PartWriter> {
+        PartWriter::new(self, began)
     }
 
-    /// Commits a part and hands it over; the feed moves as `after` says.
-    pub fn commit(&self, writer: PartWriter, after: &After, now: DateTime<Utc>) -> Result<Totals> {
+    /// Commits a part and hands it over; the feed moves as `after` says. `recent_upto`: see [`Ledger::commit_part`].
+    pub fn commit(
+        &self,
+        writer: PartWriter,
+        after: &After,
+        recent_upto: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<Totals> {
         self.in_place()?;
-        match writer.commit(after)? {
+        match writer.commit(after, recent_upto)? {
             Some(part) => self.hand_over(part, now),
             None => {
                 self.ledger.advance(self.feed, after)?;

@@ -32,8 +32,6 @@ pub struct PartWriter {
     mode: u32,
     group: Option<u32>,
     began: DateTime<Utc>,
-    /// The asked end of the result, where its contents are to be recognised under other labels.
-    recent_upto: Option<DateTime<Utc>>,
     part: Option<PartId>,
     next: i64,
     batch: Vec<NewBlock>,
@@ -85,7 +83,7 @@ pub(super) fn beside_name(part: PartId, seq: i64) -> String {
 }
 
 impl PartWriter {
-    pub(super) fn new(output: &Output, began: DateTime<Utc>, recent_upto: Option<DateTime<Utc>>) -> Result<PartWriter> {
+    pub(super) fn new(output: &Output, began: DateTime<Utc>) -> Result<PartWriter> {
         Ok(PartWriter {
             ledger: output.ledger.clone(),
             feed: output.feed,
@@ -94,7 +92,6 @@ impl PartWriter {
             mode: output.mode,
             group: output.group,
             began,
-            recent_upto,
             part: None,
             next: 0,
             batch: Vec::new(),
@@ -244,7 +241,7 @@ impl PartWriter {
         let Some(part) = self.part.filter(|_| !self.batch.is_empty()) else {
             return Ok(());
         };
-        let known = self.ledger.add_blocks(self.feed, part, &self.batch, self.began, self.recent_upto)?;
+        let known = self.ledger.add_blocks(self.feed, part, &self.batch, self.began)?;
         for seq in known {
             self.staging.remove(staged_name(part, seq))?;
             self.staging.remove(beside_name(part, seq))?;
@@ -253,8 +250,18 @@ impl PartWriter {
         Ok(())
     }
 
+    /// Free bytes where the content goes.
+    pub fn free_space(&self) -> Result<u64> {
+        Ok(self.staging.free_space()?)
+    }
+
+    /// How many blocks the part has so far.
+    pub fn blocks(&self) -> i64 {
+        self.next
+    }
+
     /// Makes everything staged durable and commits the part: from here on it is ours. `None`: it had no block.
-    pub(super) fn commit(mut self, after: &After) -> Result<Option<PartId>> {
+    pub(super) fn commit(mut self, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<Option<PartId>> {
         self.list()?;
         let Some(part) = self.part else {
             return Ok(None);
@@ -267,7 +274,7 @@ impl PartWriter {
         } else {
             self.flush.sync_file_system()?;
         }
-        self.ledger.commit_part(part, after)?;
+        self.ledger.commit_part(part, after, recent_upto)?;
         Ok(Some(part))
     }
 }

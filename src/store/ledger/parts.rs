@@ -113,15 +113,13 @@ impl Ledger {
     }
 
     /// Puts staged blocks on an uncommitted part's list. Gives the numbers of those whose fingerprint was there
-    /// already: they are not on the list, and their staged files are to be removed. `recent_upto` also remembers the
-    /// contents by themselves.
+    /// already: they are not on the list, and their staged files are to be removed.
     pub fn add_blocks(
         &self,
         feed: FeedId,
         part: PartId,
         blocks: &[NewBlock],
         at: DateTime<Utc>,
-        recent_upto: Option<DateTime<Utc>>,
     ) -> Result<Vec<i64>> {
         self.write_relaxed(|t| {
             let mut fingerprint =
@@ -150,19 +148,26 @@ impl Ledger {
                     key.hash,
                     block.size
                 ])?;
-                if let Some(upto) = recent_upto {
-                    recent.execute(params![feed, key.hash, nanos(upto)])?;
-                }
             }
             Ok(known)
         })
     }
 
-    /// From here on the part is ours: it is handed over without asking the server again.
-    pub fn commit_part(&self, part: PartId, after: &After) -> Result<()> {
+    /// From here on the part is ours: it is handed over without asking the server again. With `recent_upto` its
+    /// contents are also remembered by themselves, as what came in a result asked up to that instant.
+    pub fn commit_part(&self, part: PartId, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<()> {
         let after = serde_json::to_string(after).unwrap_or_default();
-        self.write(|t| t.execute("UPDATE part SET committed = 1, after = ?2 WHERE id = ?1", params![part, after]))
-            .map(drop)
+        self.write(|t| {
+            if let Some(upto) = recent_upto {
+                t.execute(
+                    "INSERT OR REPLACE INTO recent (feed, hash, upto)
+                     SELECT part.feed, block.hash, ?2 FROM block JOIN part ON part.id = block.part WHERE part.id = ?1",
+                    params![part, nanos(upto)],
+                )?;
+            }
+            t.execute("UPDATE part SET committed = 1, after = ?2 WHERE id = ?1", params![part, after])
+        })
+        .map(drop)
     }
 
     /// The feed's part that is not finished, and whether it is committed.
