@@ -212,7 +212,7 @@ fn polls(version: Version) -> Vec<(&'static str, Body)> {
         ("inbox-message", Body::InboxMessage(InboxMessage::default())),
     ];
     if version == Version::V11 {
-        let result_id = "1582588800404:1582675200404".to_owned();
+        let result_id = "urn:example.org:result:1582588800404".to_owned();
         let fulfillment = PollFulfillment { collection: "default".into(), result_id, part: 2 };
         bodies.push(("poll-fulfillment", Body::PollFulfillment(fulfillment)));
     }
