@@ -4,7 +4,9 @@
 pub mod clock;
 pub mod config;
 pub mod content;
+pub mod observe;
 pub mod peer;
+pub mod poll;
 pub mod store;
 pub mod taxii;
 pub mod wire;

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 
 use super::disk::{Dir, Renamed};
 use super::ledger::{After, BlockRow, FeedId, Ledger, PartId, Place, Totals};
-use super::staging::{PartWriter, beside_name, staged_name};
+use super::staging::{PartWriter, beside_name, need_free, staged_name};
 use super::{IDENTITY, Result, StoreError, give_identity, has_identity};
 
 /// So many lines of a hand-over list are held in memory.
@@ -148,9 +148,8 @@ impl Output {
         }
     }
 
-    /// Gives up what was staged for a part that is not committed.
-    pub fn abandon(&self, writer: PartWriter) -> Result<()> {
-        drop(writer);
+    /// Gives up what was staged for a part that is not committed. Its writer is gone by then.
+    pub fn abandon(&self) -> Result<()> {
         if let Some((part, false)) = self.ledger.unfinished_part(self.feed)? {
             self.ledger.abandon_part(self.feed, part, &[])?;
         }
@@ -227,9 +226,9 @@ impl Output {
         Ok(())
     }
 
-    /// Free bytes where the files go.
-    pub fn free_space(&self) -> Result<u64> {
-        Ok(self.output.free_space()?)
+    /// Fails where less than `floor` bytes are free.
+    pub fn need_free(&self, floor: u64) -> Result<()> {
+        need_free(&self.output, floor)
     }
 
     /// Content files that wait for a reader; counts no further than `limit`.

@@ -39,6 +39,7 @@ pub struct PartWriter {
     staged: usize,
     content: Open,
     digest: Sha256,
+    completed: u64,
 }
 
 /// The content being written.
@@ -99,6 +100,7 @@ impl PartWriter {
             staged: 0,
             content: Open::default(),
             digest: Sha256::new(),
+            completed: 0,
         })
     }
 
@@ -178,16 +180,18 @@ impl PartWriter {
         let hasher = std::mem::take(&mut self.content.hasher).chain_update(&self.content.held);
         let sha256: [u8; 32] = hasher.finalize().into();
         self.digest.update(sha256);
+        self.completed += 1;
         Written { sha256, size: self.content.size }
     }
 
-    /// A digest of all contents completed so far, in order: two parts with the same one brought the same.
-    pub fn digest(&self) -> [u8; 32] {
-        self.digest.clone().finalize().into()
+    /// A digest of all contents completed so far, in order: two parts with the same one brought the same. `None`:
+    /// there was no content.
+    pub fn digest(&self) -> Option<[u8; 32]> {
+        (self.completed > 0).then(|| self.digest.clone().finalize().into())
     }
 
     /// Whether a content was handed over before (or stands on this part's list already).
-    pub fn known(&mut self, key: &Key, content_upto: Option<DateTime<Utc>>) -> Result<bool> {
+    pub fn known(&self, key: &Key, content_upto: Option<DateTime<Utc>>) -> Result<bool> {
         Ok(self.ledger.known(self.feed, key, content_upto)?)
     }
 
@@ -250,14 +254,9 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Free bytes where the content goes.
-    pub fn free_space(&self) -> Result<u64> {
-        Ok(self.staging.free_space()?)
-    }
-
-    /// How many blocks the part has so far.
-    pub fn blocks(&self) -> i64 {
-        self.next
+    /// Fails where less than `floor` bytes are free.
+    pub fn need_free(&self, floor: u64) -> Result<()> {
+        need_free(&self.staging, floor)
     }
 
     /// Makes everything staged durable and commits the part: from here on it is ours. `None`: it had no block.
@@ -277,6 +276,12 @@ impl PartWriter {
         self.ledger.commit_part(part, after, recent_upto)?;
         Ok(Some(part))
     }
+}
+
+/// Fails where less than `floor` bytes are free below a directory.
+pub(super) fn need_free(dir: &Dir, floor: u64) -> Result<()> {
+    let free = dir.free_space()?;
+    if free < floor { Err(StoreError::TooFull { path: dir.path().to_owned(), free, floor }) } else { Ok(()) }
 }
 
 /// The buffer, kept for the next content unless it has grown large.

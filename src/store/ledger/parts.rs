@@ -128,8 +128,6 @@ impl Ledger {
                 "INSERT INTO block (part, seq, name, place, beside, label, hash, size)
                  VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
             )?;
-            let mut recent =
-                t.prepare_cached("INSERT OR REPLACE INTO recent (feed, hash, upto) VALUES (?1, ?2, ?3)")?;
             let mut known = Vec::new();
             for block in blocks {
                 let key = &block.key;

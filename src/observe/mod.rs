@@ -1,0 +1,3 @@
+//! What an operator reads: the lines of the log, metrics, status.
+
+pub mod lines;

@@ -1,0 +1,391 @@
+//! Walk 1: a content block, from the wire to a reader.
+//!
+//! [`Feed::poll`] reads from top to bottom what HOUSE-style prose would say: the output directory is opened (and an
+//! earlier end mended), the ledger gives the cursor or a result under way, ranges are asked for one after the other up
+//! to one instant of the server's clock, and each result is fetched part by part. A part is staged while it arrives,
+//! made durable, committed and handed over before the next one is asked for; the cursor moves with the last.
+
+mod intake;
+mod result;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::config::{self, Start};
+use crate::observe::lines;
+use crate::peer::{Peer, PeerError};
+use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
+use crate::store::output::{Manner, Output};
+use crate::store::{Result, StoreError};
+use crate::taxii::Version;
+use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
+use crate::taxii::message::{CollectionType, Parameters, Query, ResponseType, ServiceType};
+use crate::taxii::status::Class;
+use crate::taxii::time::{Timestamp, earlier};
+
+use result::Outcome;
+
+/// A server may shorten what it returns this often before the rest is left for the next time.
+const ROUNDS: u32 = 1000;
+
+/// A PENDING result is given up after this long.
+const PENDING: Duration = Duration::from_secs(24 * 3600);
+
+/// One feed, ready to be polled.
+#[derive(Debug)]
+pub struct Feed {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its server.
+    pub peer: Arc<Peer>,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Its configuration.
+    pub settings: config::Feed,
+    /// The query, read from `query_file`.
+    pub query: Option<Query>,
+    /// How what is handed over shall be.
+    pub manner: Manner,
+    /// Our clock.
+    pub clock: Clock,
+    /// How long trouble is put up with before the poll fails.
+    pub patience: Patience,
+    /// Set when the agent stops: the poll ends at the next step that can be taken up again.
+    pub stop: CancellationToken,
+}
+
+/// How long trouble is put up with within one poll.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A request that fails for a passing reason is sent again this often at most …
+    pub retries: u32,
+    /// … within this time.
+    pub within: Duration,
+    /// A wait the server asks for is honoured at once up to this long; a longer one ends the poll.
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { retries: 2, within: Duration::from_secs(15), longest_wait: Duration::from_secs(10) }
+    }
+}
+
+/// How a poll ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything up to the asked instant is in place.
+    UpToDate,
+    /// The agent stops.
+    Stopped,
+    /// It failed; what is in place stays, and the next poll goes on from there.
+    Failed(Failure),
+}
+
+/// Why a poll failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, for the operator.
+    pub words: String,
+    /// What the operator can do; empty where there is nothing but waiting.
+    pub hint: String,
+    /// Not to be polled before, because the server asked for it.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Whether somebody has to do something.
+    pub admin: bool,
+}
+
+impl Failure {
+    fn of_store(error: &StoreError) -> Failure {
+        Failure { words: error.to_string(), hint: error.hint().to_owned(), not_before: None, admin: false }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::of_store(&error)
+    }
+}
+
+impl From<PeerError> for Failure {
+    fn from(error: PeerError) -> Failure {
+        let admin = error.class() == Class::Admin;
+        Failure { words: error.to_string(), hint: error.hint(), not_before: None, admin }
+    }
+}
+
+/// What the rest of a poll needs to know.
+struct Setting {
+    output: Arc<Output>,
+    row: FeedRow,
+    plan: Plan,
+    pace: Pace,
+    /// A DATA_SET: it is asked for whole and has no cursor.
+    set: bool,
+}
+
+impl Feed {
+    /// What the cursor belongs to: with another identity it starts afresh.
+    pub fn identity(&self) -> String {
+        let settings = &self.settings;
+        let query = self.query.as_ref().map(|query| &query.xml);
+        // JSON keeps the parts apart whatever they hold.
+        serde_json::json!([settings.server, settings.collection, settings.subscription_id, settings.content_bindings, query])
+            .to_string()
+    }
+
+    /// Polls up to now, and notes in the ledger how it ended.
+    pub async fn poll(&self) -> Ended {
+        let ended = match self.walk().await {
+            Ok(ended) => ended,
+            Err(failure) => Ended::Failed(failure),
+        };
+        let noted = self.note(ended.clone()).await;
+        match noted {
+            Ok(()) => ended,
+            Err(error) => Ended::Failed(Failure::of_store(&error)),
+        }
+    }
+
+    async fn note(&self, ended: Ended) -> Result<()> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        let (now, skew) = (self.clock.now(), self.peer.skew());
+        blocking(move || {
+            let row = ledger.feed(&name, &identity)?;
+            match ended {
+                Ended::UpToDate => ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?,
+                Ended::Stopped => {}
+                Ended::Failed(failure) => ledger.note_error(row.id, now, &failure.words, failure.not_before)?,
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn walk(&self) -> Result<Ended, Failure> {
+        let setting = self.set_up().await?;
+        self.look_at_room(&setting).await?;
+        if let Some(until) = setting.row.not_before {
+            self.wait_until(until, "the server asked for a pause").await?;
+        }
+        let address = match self.peer.address(ServiceType::Poll, Some(&self.settings.collection)).await {
+            Ok(found) => found.url,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(progress) = under_way(&setting.row) {
+            let poll = Poll::resume(setting.plan.clone(), progress);
+            lines::poll_resumed(&self.name, poll.progress().part);
+            if let Some(ended) = self.finish(&setting, poll, &address).await? {
+                return Ok(ended);
+            }
+        }
+        if setting.set {
+            let poll = Poll::new(setting.plan.clone(), None, self.clock.now());
+            return Ok(self.finish(&setting, poll, &address).await?.unwrap_or(Ended::UpToDate));
+        }
+        self.windows(&setting, &address).await
+    }
+
+    /// Opens the output directory, mends what an earlier end left, and learns what kind of collection it is.
+    async fn set_up(&self) -> Result<Setting, Failure> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        let (path, manner, now): (PathBuf, _, _) = (self.settings.output.clone(), self.manner, self.clock.now());
+        let (output, recovered, row) = blocking(move || {
+            let id = ledger.feed(&name, &identity)?.id;
+            let (output, recovered) = Output::open(ledger.clone(), id, &path, manner, now)?;
+            Ok((Arc::new(output), recovered, ledger.feed_row(id)?))
+        })
+        .await?;
+        lines::output_opened(&self.name, &recovered);
+        let set = self.is_set().await?;
+        let plan = Plan {
+            collection: self.settings.collection.clone(),
+            subscription_id: self.settings.subscription_id.clone(),
+            asynchronous: self.settings.asynchronous && self.peer.version == Version::V11,
+            parameters: self.parameters(),
+            patience: PENDING,
+        };
+        let config::Feed { lag, window, overlap, .. } = self.settings;
+        let pace = Pace { lag, window, overlap, precision: self.peer.precision };
+        Ok(Setting { output, row, plan, pace, set })
+    }
+
+    fn parameters(&self) -> Parameters {
+        let binding = |id: &String| crate::taxii::message::ContentBinding { id: id.clone(), subtypes: Vec::new() };
+        Parameters {
+            response_type: ResponseType::Full,
+            content_bindings: self.settings.content_bindings.iter().map(binding).collect(),
+            query: self.query.clone(),
+        }
+    }
+
+    /// Without a description a collection is taken for a DATA_FEED. A server that cannot be asked just now is asked
+    /// again: to take a set for a feed would miss what changes in it.
+    async fn is_set(&self) -> Result<bool, Failure> {
+        match self.peer.collection(&self.settings.collection).await {
+            Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
+            Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error.into()),
+            Err(error) => {
+                lines::collections_unknown(&self.name, &error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Free space, and files that nobody has read.
+    async fn look_at_room(&self, setting: &Setting) -> Result<(), Failure> {
+        let (output, floor, limit) = (setting.output.clone(), self.settings.min_free, self.settings.max_unread);
+        let unread = blocking(move || {
+            output.need_free(floor)?;
+            if limit == 0 { Ok(0) } else { output.unread(limit) }
+        })
+        .await?;
+        if limit > 0 && unread >= limit {
+            let words = format!("{unread} files wait in {}, max_unread is {limit}", self.settings.output.display());
+            let hint = "the feed goes on when readers have taken some".to_owned();
+            return Err(Failure { words, hint, not_before: None, admin: false });
+        }
+        Ok(())
+    }
+
+    /// Range after range, all up to the same instant of the server's clock.
+    async fn windows(&self, setting: &Setting, address: &url::Url) -> Result<Ended, Failure> {
+        let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
+        let now = exchange::server_now(self.clock.now(), skew);
+        let mut cursor = self.cursor().await?;
+        let mut rounds = 0;
+        let mut next = self.ask(cursor.as_ref(), now, setting);
+        while let Some(range) = next {
+            let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
+            let outcome = self.result(setting, poll, address).await?;
+            let moved = match outcome {
+                Outcome::Moved(moved) => moved,
+                Outcome::Nothing => return Ok(Ended::UpToDate),
+                Outcome::Stopped => return Ok(Ended::Stopped),
+                Outcome::Halve(words) => {
+                    next = Some(self.halve(&range, setting, words)?);
+                    continue;
+                }
+            };
+            next = match moved {
+                Some(CursorMove::To { cursor: reached, shortened }) => {
+                    rounds += 1;
+                    let rest = if shortened && rounds < ROUNDS { range.rest(&reached, &setting.pace) } else { None };
+                    let stop_here = shortened && rest.is_none();
+                    cursor = Some(reached);
+                    if stop_here { None } else { rest.or_else(|| self.ask(cursor.as_ref(), now, setting)) }
+                }
+                Some(CursorMove::Unchanged) => {
+                    lines::cursor_stays(&self.name, &range.end.text);
+                    None
+                }
+                None => None,
+            };
+            if next.is_some() {
+                self.look_at_room(setting).await?;
+            }
+        }
+        Ok(Ended::UpToDate)
+    }
+
+    fn ask(&self, cursor: Option<&Timestamp>, now: DateTime<Utc>, setting: &Setting) -> Option<Range> {
+        let start = match &self.settings.start {
+            Start::Ago(ago) => Some(earlier(now, *ago)),
+            Start::At(at) => Some(*at),
+            Start::Beginning => None,
+        };
+        exchange::ask(cursor, start, now, &setting.pace)
+    }
+
+    fn halve(&self, range: &Range, setting: &Setting, words: String) -> Result<Range, Failure> {
+        match range.half(&setting.pace) {
+            Some(half) => {
+                lines::window_halved(&self.name, &words, &half.end.text);
+                Ok(half)
+            }
+            None => Err(Failure {
+                words: format!("{words} (also when asked for one second alone, up to {})", range.end.text),
+                hint: format!("step past it with `taxii-sync cursor set {} {}`", self.name, range.end.text),
+                not_before: None,
+                admin: true,
+            }),
+        }
+    }
+
+    async fn cursor(&self) -> Result<Option<Timestamp>, Failure> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        let row = blocking(move || Ok(ledger.feed(&name, &identity)?)).await?;
+        Ok(row.cursor.map(|cursor| Timestamp { text: cursor.text, at: cursor.at }))
+    }
+
+    /// A whole DATA_SET, or a result that was under way before. `None`: go on with the next range.
+    async fn finish(&self, setting: &Setting, poll: Poll, address: &url::Url) -> Result<Option<Ended>, Failure> {
+        match self.result(setting, poll, address).await? {
+            Outcome::Moved(_) | Outcome::Nothing => Ok(None),
+            Outcome::Stopped => Ok(Some(Ended::Stopped)),
+            // A set cannot be asked for in halves; a range that was under way is asked for again from the cursor.
+            Outcome::Halve(words) if setting.set => {
+                Err(Failure { words, hint: String::new(), not_before: None, admin: false })
+            }
+            Outcome::Halve(_) => Ok(None),
+        }
+    }
+
+    /// Waits as long as a server asked for, where that is not too long.
+    async fn wait_until(&self, until: DateTime<Utc>, words: &str) -> Result<(), Failure> {
+        let wait = (until - self.clock.now()).to_std().unwrap_or_default();
+        if wait > self.patience.longest_wait {
+            return Err(Failure {
+                words: format!("{words}; the next attempt is at {}", until.format("%Y-%m-%dT%H:%M:%SZ")),
+                hint: String::new(),
+                not_before: Some(until),
+                admin: false,
+            });
+        }
+        self.pause(wait).await;
+        Ok(())
+    }
+
+    /// Waits, or less where the agent stops.
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
+
+/// The result set that was under way, if the ledger holds one that this version can read.
+fn under_way(row: &FeedRow) -> Option<Progress> {
+    serde_json::from_str(row.result.as_deref()?).ok()
+}
+
+fn saved(cursor: &Timestamp) -> Cursor {
+    Cursor { text: cursor.rfc3339(), at: cursor.at }
+}
+
+/// Runs blocking work of the store.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and we with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// What a poll brought, for its last line in the log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brought {
+    totals: Totals,
+    empty: u64,
+    parts: u32,
+}
