@@ -7,6 +7,7 @@ pub mod content;
 pub mod observe;
 pub mod peer;
 pub mod poll;
+pub mod push;
 pub mod store;
 pub mod taxii;
 pub mod wire;

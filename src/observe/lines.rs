@@ -3,12 +3,19 @@
 //! A field `feed`, `drop`, `inbox` or `file` is on every line about one. Remote text is escaped and cut before it
 //! comes here.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 use std::time::Duration;
 
-use tracing::{debug, info, warn};
+use chrono::{DateTime, SecondsFormat, Utc};
+use tracing::{debug, error, info, warn};
 
 use crate::peer::PeerError;
-use crate::store::ledger::Totals;
+use crate::store::StoreError;
+use crate::store::disk::{DiskError, show};
+use crate::store::drops::{End, Left};
+use crate::store::ledger::{Admission, Claim, Outcome, Settled, Totals};
 use crate::store::output::Recovered;
 use crate::taxii::exchange::Poll;
 
@@ -19,7 +26,12 @@ pub fn output_opened(feed: &str, recovered: &Recovered) {
         warn!(feed, "the staging directory was replaced or emptied: what was in it is asked for again");
     }
     if totals.files + totals.quarantined > 0 {
-        info!(feed, files = totals.files, quarantined = totals.quarantined, "handed over what an earlier end had left staged");
+        info!(
+            feed,
+            files = totals.files,
+            quarantined = totals.quarantined,
+            "handed over what an earlier end had left staged"
+        );
     }
     if *swept > 0 {
         debug!(feed, swept, "removed half-written files from the staging directory");
@@ -90,4 +102,100 @@ pub fn part_stored(feed: &str, part: u32, totals: &Totals) {
 /// A request failed for a passing reason.
 pub fn trying_again(feed: &str, reason: &str, pause: Duration) {
     debug!(feed, reason, ?pause, "trying again");
+}
+
+/// A drop directory cannot be looked at, or files cannot be taken in.
+pub fn drop_trouble(drop: &str, error: &StoreError) {
+    error!(drop, %error, hint = error.hint(), "the drop directory cannot be worked with just now: trying again");
+}
+
+/// The path of a drop directory leads elsewhere.
+pub fn drop_directory_moved(drop: &str, path: &Path) {
+    warn!(drop, path = show(path), "the drop directory was renamed, replaced or unmounted: looking for it again");
+}
+
+/// The system does not watch a directory for us.
+pub fn not_watched(drop: &str, error: &notify::Error, rescan: Duration) {
+    warn!(drop, %error, ?rescan, "the drop directory cannot be watched: it is listed every `rescan` only");
+}
+
+/// A dropped file cannot be read; its neighbours can.
+pub fn file_unreadable(drop: &str, file: &OsStr, error: &DiskError) {
+    warn!(drop, file = show(file), %error, "the dropped file cannot be read: it is left where it is and tried again");
+}
+
+/// Something about a file that is sent all the same.
+pub fn file_remark(drop: &str, file: &OsStr, remark: &str) {
+    warn!(drop, file = show(file), remark, "the dropped file may not be accepted everywhere");
+}
+
+/// Files that still changed when `run --once` ended.
+pub fn left_unsettled(drop: &str, files: u64) {
+    warn!(drop, files, "files that still change are left for the next run");
+}
+
+/// Old files of `sent/` are gone.
+pub fn sent_swept(drop: &str, removed: u64) {
+    if removed > 0 {
+        info!(drop, removed, "removed from sent/ what was older than keep_sent");
+    }
+}
+
+/// Files were taken in.
+pub fn files_admitted(drop: &str, admissions: &[Admission]) {
+    for one in admissions {
+        let (file, binding) = (show(OsStr::from_bytes(&one.name)), one.binding.as_deref().unwrap_or_default());
+        debug!(drop, file, size = one.size, binding, "taken in");
+    }
+    info!(drop, files = admissions.len(), "files taken in");
+}
+
+/// A sent file is not kept.
+pub fn file_sent_and_deleted(drop: &str, file: &[u8]) {
+    info!(drop, file = show(OsStr::from_bytes(file)), "sent, and deleted (keep_sent is 0s)");
+}
+
+/// A file has its final place.
+pub fn file_left(drop: &str, file: &[u8], left: &Left, refusal: Option<&str>, claims: &[Claim]) {
+    let (file, name) = (show(OsStr::from_bytes(file)), show(&left.name));
+    match left.end {
+        End::Sent => info!(drop, file, name, "sent: every inbox has it"),
+        End::Failed => {
+            let bad = claims.iter().find(|claim| !claim.outcome.is_some_and(Outcome::is_good));
+            let inbox = bad.filter(|_| refusal.is_none()).map(|claim| claim.inbox.as_str()).unwrap_or_default();
+            let reason = refusal.or_else(|| bad.and_then(|claim| claim.message.as_deref())).unwrap_or_default();
+            error!(drop, file, name, inbox, reason, "failed: the file is in failed/ with its receipt");
+        }
+    }
+}
+
+/// A message goes out.
+pub fn message_sent(inbox: &str, message_id: &str, blocks: usize, bytes: u64) {
+    debug!(inbox, message_id, blocks, bytes, "sending");
+}
+
+/// A message got no answer that can be judged.
+pub fn delivery_failed(inbox: &str, reason: &str, unknown: bool) {
+    debug!(inbox, reason, outcome_unknown = unknown, "no answer");
+}
+
+/// What an answer means for a file.
+pub fn verdict(inbox: &str, file: &[u8], settled: &Settled, words: &str) {
+    let file = show(OsStr::from_bytes(file));
+    match settled.outcome {
+        Some(outcome) if outcome.is_good() => debug!(inbox, file, outcome = outcome.word(), "delivered"),
+        Some(outcome) => warn!(inbox, file, outcome = outcome.word(), reason = words, "not delivered"),
+        None => debug!(inbox, file, reason = words, "not accepted yet"),
+    }
+}
+
+/// An inbox is left alone for a while.
+pub fn inbox_paused(inbox: &str, until: DateTime<Utc>, reason: &str) {
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    warn!(inbox, until, reason, "the inbox does not take anything just now: what it is owed stays pending");
+}
+
+/// An inbox cannot be worked with.
+pub fn inbox_trouble(inbox: &str, error: &str, hint: &str) {
+    error!(inbox, error, hint, "deliveries cannot be recorded just now: trying again");
 }

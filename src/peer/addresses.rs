@@ -109,7 +109,9 @@ impl Peer {
                 return Ok(found);
             }
         }
-        self.advertised(service).await?.ok_or_else(|| self.no_service(service, "the server does not advertise one".into()))
+        self.advertised(service)
+            .await?
+            .ok_or_else(|| self.no_service(service, "the server does not advertise one".into()))
     }
 
     fn pinned_address(&self, service: ServiceType) -> Option<Url> {

@@ -101,7 +101,9 @@ fn visible(character: char) -> Box<dyn Iterator<Item = char>> {
     match character {
         '\n' | '\r' | '\t' => Box::new(std::iter::once(' ')),
         // Escape sequences and what turns the direction of writing around.
-        c if c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') => {
+        c if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
             Box::new(c.escape_default())
         }
         c => Box::new(std::iter::once(c)),
@@ -173,7 +175,11 @@ impl Peer {
 
     /// The network, the parser and the disk each wait for none of the others, up to the bound of the channel. No
     /// thread is held while the server is slow.
-    async fn decode<S>(&self, mut response: Response, mut decoder: Decoder<S>) -> Result<(Message, S), Decoding<S::Error>>
+    async fn decode<S>(
+        &self,
+        mut response: Response,
+        mut decoder: Decoder<S>,
+    ) -> Result<(Message, S), Decoding<S::Error>>
     where
         S: BlockSink + Send + 'static,
         S::Error: Display + Send,

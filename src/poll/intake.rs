@@ -117,7 +117,8 @@ impl Intake {
     }
 
     fn name(&self, block: &ContentBlock, written: &Written) -> String {
-        let label = block.label.as_ref().map_or_else(|| label_for_name(self.facts.began), |label| label.label_for_name());
+        let label =
+            block.label.as_ref().map_or_else(|| label_for_name(self.facts.began), |label| label.label_for_name());
         let extension = match block.content.format {
             Format::Xml => "xml",
             Format::Json => "json",

@@ -136,8 +136,14 @@ impl Feed {
         let settings = &self.settings;
         let query = self.query.as_ref().map(|query| &query.xml);
         // JSON keeps the parts apart whatever they hold.
-        serde_json::json!([settings.server, settings.collection, settings.subscription_id, settings.content_bindings, query])
-            .to_string()
+        serde_json::json!([
+            settings.server,
+            settings.collection,
+            settings.subscription_id,
+            settings.content_bindings,
+            query
+        ])
+        .to_string()
     }
 
     /// Polls up to now, and notes in the ledger how it ended.
@@ -159,7 +165,9 @@ impl Feed {
         blocking(move || {
             let row = ledger.feed(&name, &identity)?;
             match ended {
-                Ended::UpToDate => ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?,
+                Ended::UpToDate => {
+                    ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?
+                }
                 Ended::Stopped => {}
                 Ended::Failed(failure) => ledger.note_error(row.id, now, &failure.words, failure.not_before)?,
             }

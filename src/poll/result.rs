@@ -10,7 +10,6 @@ use super::{Brought, Failure, Feed, Setting, blocking, saved};
 use crate::observe::lines;
 use crate::peer::{Exchanged, Trouble, class_of, show_remote};
 use crate::store::ledger::After;
-use crate::store::StoreError;
 use crate::taxii::exchange::{CursorMove, Poll, Reply, Step};
 use crate::taxii::message::{Body, PollResponse};
 use crate::taxii::status::{Class, backoff};
@@ -35,12 +34,7 @@ pub(super) enum Outcome {
 struct Attempt {
     step: Step,
     /// The part that came, where there was one.
-    part: Option<Part>,
-}
-
-struct Part {
-    intake: Intake,
-    date: Option<DateTime<Utc>>,
+    part: Option<Intake>,
 }
 
 impl Feed {
@@ -63,7 +57,9 @@ impl Feed {
                     }
                     self.look_at_room(setting).await?;
                 }
-                (Step::Store { .. } | Step::Refetch { .. }, _) => tries.again(self, "the server sent another part").await?,
+                (Step::Store { .. } | Step::Refetch { .. }, _) => {
+                    tries.again(self, "the server sent another part").await?
+                }
                 (Step::Wait { until, words }, _) => {
                     let words = self.shown(&words);
                     self.save(setting, &poll).await?;
@@ -96,7 +92,12 @@ impl Feed {
 
     /// Sends the next request and stages what comes.
     async fn attempt(&self, setting: &Setting, poll: &mut Poll, address: &Url) -> Result<Attempt, Failure> {
-        let url = poll.progress().address.as_deref().and_then(|text| Url::parse(text).ok()).unwrap_or_else(|| address.clone());
+        let url = poll
+            .progress()
+            .address
+            .as_deref()
+            .and_then(|text| Url::parse(text).ok())
+            .unwrap_or_else(|| address.clone());
         let request = self.peer.encode(poll.request()).map_err(|error| Failure {
             words: error.to_string(),
             hint: "check `collection`, `subscription_id`, `content_bindings` and `query_file`".to_owned(),
@@ -131,13 +132,12 @@ impl Feed {
             poll.answered_at(exchanged.url.as_str());
         }
         let step = poll.on_reply(Reply::Answer { answer: exchanged.answer(now), digest }, now);
-        let date = exchanged.date;
         let part = match exchanged.body {
             Ok((message, intake)) if is_part => {
                 if let Body::PollResponse(reply) = &message.body {
                     self.remark(reply);
                 }
-                Some(Part { intake, date })
+                Some(intake)
             }
             _ => None,
         };
@@ -177,8 +177,14 @@ impl Feed {
     }
 
     /// The part becomes ours, is handed over, and the feed moves with it.
-    async fn store(&self, setting: &Setting, poll: &Poll, part: Part, last: bool, brought: &mut Brought) -> Result<(), Failure> {
-        let Part { intake, .. } = part;
+    async fn store(
+        &self,
+        setting: &Setting,
+        poll: &Poll,
+        intake: Intake,
+        last: bool,
+        brought: &mut Brought,
+    ) -> Result<(), Failure> {
         let after = self.after(setting, poll, &intake, last)?;
         let end = poll.progress().range.as_ref().map(|range| range.end.at);
         let recent_upto = end.filter(|_| !last || poll.progress().part > 1 || !setting.pace.overlap.is_zero());
@@ -274,4 +280,3 @@ impl Tries {
         Ok(())
     }
 }
-

@@ -444,6 +444,11 @@ impl FileReader {
         &self.stat
     }
 
+    /// The path it was opened by.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
     /// What the file is now.
     pub fn stat_now(&self) -> Result<Stat> {
         fs::fstat(self.file.as_fd()).map(|raw| Stat::of(&raw)).map_err(|e| DiskError::new("look at", &self.path, e))

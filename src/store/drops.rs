@@ -239,13 +239,10 @@ impl DropDirectory {
         }
     }
 
-    /// Takes a file in as it is, by a rename: one that is too large to be copied only to be refused.
-    pub fn take(&self, candidate: &Candidate) -> Result<Option<String>> {
-        let token = random_name();
-        match self.dir.rename(&candidate.name, &self.sending, &token)? {
-            Renamed::Done => Ok(Some(token)),
-            Renamed::SourceAbsent | Renamed::TargetExists => Ok(None),
-        }
+    /// A name in `sending/` for a file that is admitted without a copy: it is too large to be read only to be
+    /// refused, and is renamed when it is claimed.
+    pub fn token() -> String {
+        random_name()
     }
 
     /// A copy that is not wanted after all.
@@ -309,6 +306,9 @@ impl DropDirectory {
     /// The original is renamed first and looked at then: nobody can change which file it is in between.
     fn remove_original(&self, file: &FileRow) -> Result<()> {
         let name = OsStr::from_bytes(&file.name);
+        if file.sha256.is_none() {
+            return self.take_original(file, name);
+        }
         let away = format!("{}.orig", file.token);
         if self.sending.stat(&away)?.is_none() {
             match self.dir.stat(name)? {
@@ -322,6 +322,18 @@ impl DropDirectory {
             Some(stat) if is_original(&stat, file) => self.sending.remove(&away).map(drop)?,
             Some(_) => self.drop_again(OsStr::new(&away), name)?,
             None => {}
+        }
+        Ok(())
+    }
+
+    /// A file without a copy comes in by a rename. Where it has changed meanwhile it is a new file.
+    fn take_original(&self, file: &FileRow, name: &OsStr) -> Result<()> {
+        if self.sending.stat(&file.token)?.is_some() {
+            return Ok(());
+        }
+        match self.dir.stat(name)? {
+            Some(stat) if is_original(&stat, file) => self.dir.rename(name, &self.sending, &file.token).map(drop)?,
+            _ => self.ledger.remove_files(&[file.id])?,
         }
         Ok(())
     }

@@ -98,6 +98,8 @@ pub struct NewDelivery {
     pub inbox: String,
     /// Set where it is settled already.
     pub outcome: Option<Outcome>,
+    /// Why it is, for the receipt.
+    pub message: Option<String>,
 }
 
 /// An admitted file.
@@ -507,12 +509,15 @@ fn admit(t: &Transaction<'_>, directory: i64, new: &Admission) -> rusqlite::Resu
         ":refusal": new.refusal, ":dropped_at": new.dropped_at.timestamp_millis(),
     })?;
     let id = t.last_insert_rowid();
+    let at = new.dropped_at.timestamp_millis();
     for delivery in &new.deliveries {
-        t.prepare_cached("INSERT INTO delivery (file, inbox, outcome, at) VALUES (?1, ?2, ?3, ?4)")?.execute(
-            params![id, delivery.inbox, delivery.outcome, delivery.outcome.map(|_| new.dropped_at.timestamp_millis())],
-        )?;
-        t.prepare_cached("INSERT OR IGNORE INTO inbox_total (directory, inbox) VALUES (?1, ?2)")?
-            .execute(params![directory, delivery.inbox])?;
+        t.prepare_cached("INSERT INTO delivery (file, inbox, outcome, message, at) VALUES (?1, ?2, ?3, ?4, ?5)")?
+            .execute(params![id, delivery.inbox, delivery.outcome, delivery.message, delivery.outcome.map(|_| at)])?;
+        t.prepare_cached(
+            "INSERT INTO inbox_total (directory, inbox, refused) VALUES (?1, ?2, ?3)
+             ON CONFLICT (directory, inbox) DO UPDATE SET refused = refused + excluded.refused",
+        )?
+        .execute(params![directory, delivery.inbox, delivery.outcome == Some(Outcome::Refused)])?;
     }
     Ok(id)
 }

@@ -114,13 +114,7 @@ impl Ledger {
 
     /// Puts staged blocks on an uncommitted part's list. Gives the numbers of those whose fingerprint was there
     /// already: they are not on the list, and their staged files are to be removed.
-    pub fn add_blocks(
-        &self,
-        feed: FeedId,
-        part: PartId,
-        blocks: &[NewBlock],
-        at: DateTime<Utc>,
-    ) -> Result<Vec<i64>> {
+    pub fn add_blocks(&self, feed: FeedId, part: PartId, blocks: &[NewBlock], at: DateTime<Utc>) -> Result<Vec<i64>> {
         self.write_relaxed(|t| {
             let mut fingerprint =
                 t.prepare_cached("INSERT OR IGNORE INTO fingerprint (feed, label, hash, at) VALUES (?1, ?2, ?3, ?4)")?;
