@@ -1,0 +1,57 @@
+"""Whether two documents are the same document: Canonical XML, and exactly the changes that OpenTAXII is known to make.
+
+OpenTAXII does not keep bytes. It parses the content, and writes it again inside its own Poll_Response with lxml's
+`pretty_print`. What that changes is narrow, and nothing else is forgiven here:
+
+- The root is in the scope of the prefixes that libtaxii declares on every message.
+- White space is put between the children of an element that holds no text at all (not even white space) of its own.
+"""
+
+from lxml import etree
+
+LIBTAXII_PREFIXES = {
+    "taxii": "http://taxii.mitre.org/messages/taxii_xml_binding-1",
+    "taxii_11": "http://taxii.mitre.org/messages/taxii_xml_binding-1.1",
+    "tdq": "http://taxii.mitre.org/query/taxii_default_query-1",
+}
+PARSER = etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True)
+
+
+def assert_same_document(sent: bytes, received: bytes):
+    """`received` came through OpenTAXII, `sent` is what went in."""
+    ours, theirs = etree.fromstring(sent, PARSER), etree.fromstring(received, PARSER)
+    added = {p: u for p, u in theirs.nsmap.items() if p not in ours.nsmap}
+    assert added.items() <= LIBTAXII_PREFIXES.items(), f"declarations that nobody sent: {added}"
+    _undo_indentation(ours, theirs)
+    left, right = _canonical(ours, added), _canonical(theirs, {})
+    if left != right:
+        at = next((i for i, (a, b) in enumerate(zip(left, right)) if a != b), min(len(left), len(right)))
+        start = max(at - 150, 0)
+        raise AssertionError(f"canonical forms differ at byte {at}:\n"
+                             f"sent:     {left[start:at + 150]!r}\nreceived: {right[start:at + 150]!r}")
+
+
+def _canonical(root, in_scope):
+    """Canonical XML 1.0 with comments of the root element alone, with more declarations in its scope."""
+    root.tail = None
+    scope = etree.Element("scope", nsmap=in_scope)
+    scope.append(root)
+    return etree.tostring(scope[0], method="c14n", with_comments=True)
+
+
+def _undo_indentation(ours, theirs):
+    """Takes white space out of `theirs` where an element of `ours` holds children and no text."""
+    pairs = [(ours, theirs)]
+    while pairs:
+        a, b = pairs.pop()
+        if len(a) != len(b):
+            return  # different documents: the comparison of the canonical forms says where
+        if len(a) and not a.text and not any(child.tail for child in a):
+            b.text = _without_white_space(b.text)
+            for child in b:
+                child.tail = _without_white_space(child.tail)
+        pairs.extend(zip(a, b))
+
+
+def _without_white_space(text):
+    return None if text is None or not text.strip(" \t\r\n") else text

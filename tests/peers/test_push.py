@@ -1,0 +1,100 @@
+"""What the agent pushes is what cabby polls."""
+
+import hashlib
+import json
+
+import pytest
+from canonical import assert_same_document
+from documents import awkward, package
+
+
+@pytest.fixture
+def pushing(agent, wire):
+    """An agent that pushes its drop directory to one collection, and the collection's name."""
+    def to(collection, **more):
+        agent.configure(server={"inbox": wire.url("inbox")}, inbox={"collections": [collection]} | more)
+        return agent
+    return to
+
+
+def test_every_dropped_file_reaches_a_poll_as_the_same_document(pushing, wire, cabby):
+    agent = pushing("pushed")
+    documents = awkward()
+    for name, document in documents.items():
+        (agent.drop / name).write_bytes(document)
+    agent("run", "--once")
+
+    assert sorted(p.name for p in (agent.drop / "sent").glob("*.xml")) == sorted(documents)
+    # One block in each message, in the order of dropping: the requests say which file became which block.
+    blocks = cabby.poll("pushed")
+    assert len(blocks) == len(wire.exchanges) == len(documents)
+    unmatched = dict(documents)
+    for block in blocks:
+        assert block.binding == "urn:stix.mitre.org:xml:1.1.1"
+        name = next((n for n, d in unmatched.items() if _same(d, block.content)), None)
+        assert name, f"no file that was dropped is {block.content[:300]!r}; left are {sorted(unmatched)}"
+        del unmatched[name]
+
+
+def _same(sent, received):
+    try:
+        assert_same_document(sent, received)
+        return True
+    except AssertionError:
+        return False
+
+
+def test_a_file_in_sent_keeps_its_bytes_and_has_a_receipt(pushing, wire):
+    agent = pushing("receipt")
+    document = package("receipt").encode()
+    (agent.drop / "receipt.xml").write_bytes(document)
+    agent("run", "--once")
+
+    assert (agent.drop / "sent" / "receipt.xml").read_bytes() == document
+    receipt = agent.receipt("sent", "receipt.xml")
+    assert receipt["file"] == "receipt.xml"
+    assert receipt["sha256"] == hashlib.sha256(document).hexdigest()
+    assert receipt["size"] == len(document)
+    assert receipt["content_binding"] == "urn:stix.mitre.org:xml:1.1.1"
+    [inbox] = receipt["inboxes"]
+    assert (inbox["inbox"], inbox["outcome"], inbox["attempts"], inbox["status_type"]) == ("inbox", "accepted", 1, "SUCCESS")
+    [exchange] = wire.exchanges
+    assert f'message_id="{inbox["message_id"]}"'.encode() in exchange.request
+
+
+def test_stix_2_arrives_as_the_text_it_is(pushing, cabby):
+    agent = pushing("pushed-json")
+    bundle = {"type": "bundle", "id": "bundle--1", "objects": [{"type": "x", "spec_version": "2.1", "name": "<&> ü"}]}
+    (agent.drop / "bundle.json").write_text(json.dumps(bundle, ensure_ascii=False))
+    agent("run", "--once")
+    [block] = cabby.poll("pushed-json")
+    assert block.binding == "urn:stix.mitre.org:json:2.1"
+    assert json.loads(block.content) == bundle
+
+
+def test_a_batch_is_one_message_and_every_block_of_it_arrives(pushing, wire, cabby):
+    agent = pushing("pushed-batch", max_batch=10)
+    documents = [package(f"batch-{i}").encode() for i in range(10)]
+    for i, document in enumerate(documents):
+        (agent.drop / f"{i}.xml").write_bytes(document)
+    agent("run", "--once")
+    assert len(wire.exchanges) == 1
+    for sent, block in zip(documents, cabby.poll("pushed-batch"), strict=True):
+        assert_same_document(sent, block.content)
+
+
+def test_the_push_command_sends_a_file_without_configuration(agent, wire, cabby):
+    document = package("by-hand").encode()
+    (agent.home / "one.xml").write_bytes(document)
+    agent("push", "--url", wire.url("inbox"), "--collection", "pushed-by-hand", agent.home / "one.xml")
+    [block] = cabby.poll("pushed-by-hand")
+    assert_same_document(document, block.content)
+
+
+def test_an_unknown_collection_leaves_the_file_pending_and_says_why(pushing, wire):
+    agent = pushing("nobody-has-this")
+    (agent.drop / "waits.xml").write_bytes(package("waits").encode())
+    _, err = agent("run", "--once", exits=1)
+    assert "NOT_FOUND" in err and "inbox" in err
+    assert not list((agent.drop / "failed").glob("*.xml")) and not list((agent.drop / "sent").glob("*.xml"))
+    assert agent.status()["drops"]["drop"]["inboxes"]["inbox"]["pending"] == 1
