@@ -1,1 +1,0 @@
-//! The walls between the rooms, read off the source text.
