@@ -14,12 +14,21 @@ LIBTAXII_PREFIXES = {
     "taxii_11": "http://taxii.mitre.org/messages/taxii_xml_binding-1.1",
     "tdq": "http://taxii.mitre.org/query/taxii_default_query-1",
 }
-PARSER = etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True)
+
+
+def parse(document: bytes):
+    """The root element. Entities stay as they are, and nothing is fetched."""
+    return etree.fromstring(document, etree.XMLParser(resolve_entities=False, huge_tree=True, no_network=True))
+
+
+def root_id(document: bytes):
+    """The `id` of the root element: the package's own name for itself."""
+    return parse(document).get("id")
 
 
 def assert_same_document(sent: bytes, received: bytes):
     """`received` came through OpenTAXII, `sent` is what went in."""
-    ours, theirs = etree.fromstring(sent, PARSER), etree.fromstring(received, PARSER)
+    ours, theirs = parse(sent), parse(received)
     added = {p: u for p, u in theirs.nsmap.items() if p not in ours.nsmap}
     assert added.items() <= LIBTAXII_PREFIXES.items(), f"declarations that nobody sent: {added}"
     _undo_indentation(ours, theirs)

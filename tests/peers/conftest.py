@@ -35,7 +35,6 @@ def opentaxii(recorder, tmp_path_factory):
 @pytest.fixture
 def wire(opentaxii, recorder):
     """What goes between the agent and OpenTAXII during one test; in the end every request of it must be valid."""
-    recorder.delay = 0.0
     recorder.exchanges.clear()
     yield recorder
     for exchange in recorder.exchanges:

@@ -28,6 +28,6 @@ def awkward():
         "inside.xml": package("inside", "<!-- a comment --><?a b?><stix:STIX_Header/>").encode(),
         "mixed.xml": package("mixed", TITLE.format("one <b xmlns=''> two </b>\n\tthree ")).encode(),
         "in-values.xml": package("in-values", "<stix:STIX_Header xsi:type='indicator:Only-In-A-Value'/>").encode(),
-        "default-namespace.xml": b'<STIX_Package xmlns="http://stix.mitre.org/stix-1" version="1.1.1"><x xmlns=""/></STIX_Package>',
+        "default-namespace.xml": b'<STIX_Package xmlns="http://stix.mitre.org/stix-1" id="default" version="1.1.1"><x xmlns=""/></STIX_Package>',
         "long.xml": package("long", TITLE.format("x" * 3_000_000)).encode(),
     }

@@ -1,8 +1,12 @@
-"""The other side of an exchange, through cabby: what somebody else pushes, and what somebody else polls."""
+"""The other side of an exchange, through cabby and libtaxii: what somebody else pushes, and what somebody else polls."""
 
 from datetime import datetime, timedelta, timezone
 
+import libtaxii.messages_11 as tm11
 from cabby import create_client
+from libtaxii import get_message_from_http_response
+from libtaxii.clients import HttpClient
+from libtaxii.constants import VID_TAXII_XML_11
 
 STIX_1_1_1 = "urn:stix.mitre.org:xml:1.1.1"
 
@@ -26,6 +30,16 @@ class Cabby:
     def poll(self, collection, poll="poll"):
         """Every block of the collection, all parts."""
         return list(self.client.poll(collection, uri=self.base + poll))
+
+
+def push_all(address, collection, blocks):
+    """Pushes many blocks, (label, content), in one message: with libtaxii, for cabby sends them one by one."""
+    host, port = address.split(":")
+    message = tm11.InboxMessage("1", destination_collection_names=[collection], content_blocks=[
+        tm11.ContentBlock(STIX_1_1_1, content, timestamp_label=label) for label, content in blocks])
+    reply = HttpClient().call_taxii_service2(host, "/services/inbox", VID_TAXII_XML_11, message.to_xml(), int(port))
+    answer = get_message_from_http_response(reply, message.message_id)
+    assert answer.status_type == "SUCCESS", answer.to_text()
 
 
 def labels(count):

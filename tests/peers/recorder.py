@@ -2,7 +2,6 @@
 
 import http.client
 import threading
-import time
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
@@ -29,7 +28,6 @@ class Recorder:
 
     def __init__(self):
         self.upstream = None
-        self.delay = 0.0  # seconds between a reply of the server and its first byte here
         self.exchanges = []
         self.arrived = threading.Condition()
         recorder = self
@@ -81,7 +79,6 @@ class Recorder:
         with self.arrived:
             self.exchanges.append(Exchange(handler.path, headers, body, reply.status, content))
             self.arrived.notify_all()
-        time.sleep(self.delay)
         self._answer(handler, reply, content)
 
     @staticmethod

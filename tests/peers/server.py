@@ -112,14 +112,14 @@ def _data():
         inbox("inbox"),
         poll("poll", 100),
         service("collections", "collection_management"),
-        # A page of ten blocks makes many parts of few blocks, for the tests that stop in the middle.
-        poll("poll-by-ten", 10),
+        # Many parts of few blocks, for the tests that stop in the middle.
+        poll("poll-by-20", 20),
         inbox("inbox-locked", **locked),
         poll("poll-locked", 100, **locked),
         service("collections-locked", "collection_management", **locked),
     ]
     services.append(service("discovery", "discovery", advertised_services=[s["id"] for s in services[:3]]))
-    open_services = ["inbox", "poll", "poll-by-ten", "collections"]
+    open_services = ["inbox", "poll", "poll-by-20", "collections"]
     locked_services = ["inbox-locked", "poll-locked", "collections-locked"]
 
     def collection(name, service_ids):

@@ -28,7 +28,7 @@ def test_every_command_sends_valid_messages(agent, wire, cabby):
     """The fixture `wire` checks them one by one, headers included; this test makes sure that it sees every kind."""
     for i, label in enumerate(labels(25)):
         cabby.push("every-command", package(f"every-{i}"), label)
-    agent.configure(server={"discovery": wire.url("discovery"), "poll": wire.url("poll-by-ten")},
+    agent.configure(server={"discovery": wire.url("discovery"), "poll": wire.url("poll-by-20")},
                     feed={"collection": "every-command"}, inbox={"collections": ["every-command"]})
     (agent.drop / "dropped.xml").write_text(package("every-dropped"))
     agent("check", "--online")
