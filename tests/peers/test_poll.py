@@ -5,7 +5,7 @@ import hashlib
 import pytest
 from canonical import assert_same_document
 from documents import package
-from peers import STIX_1_1_1, labels
+from peers import STIX_1_1_1, labels, push_all
 
 
 @pytest.fixture
@@ -55,10 +55,9 @@ def test_what_is_not_xml_is_written_as_it_came(polling, cabby):
 
 # With exactly three full pages OpenTAXII says `more` on the third, and the fourth is empty.
 @pytest.mark.parametrize("count, parts", [(250, 3), (300, 4)])
-def test_a_result_of_many_parts_arrives_whole(polling, wire, cabby, count, parts):
+def test_a_result_of_many_parts_arrives_whole(polling, wire, opentaxii, count, parts):
     documents = {label: package(f"{count}-{i}") for i, label in enumerate(labels(count))}
-    for label, document in documents.items():
-        cabby.push(f"parts-{count}", document, label)
+    push_all(opentaxii.address, f"parts-{count}", documents.items())
 
     agent = polling(f"parts-{count}")
     agent("run", "--once")
