@@ -5,13 +5,13 @@
 #![allow(clippy::disallowed_methods, reason = "an example writes where it is told")]
 
 use std::path::PathBuf;
-use std::{env, fs, io};
+use std::{env, error, fs};
 
-fn main() -> io::Result<()> {
+fn main() -> Result<(), Box<dyn error::Error>> {
     let directory = env::args_os().nth(1).map(PathBuf::from);
-    let directory = directory.ok_or_else(|| io::Error::other("usage: dump_messages DIRECTORY"))?;
+    let directory = directory.ok_or("usage: dump_messages DIRECTORY")?;
     fs::create_dir_all(&directory)?;
-    for (name, message) in taxii_sync::taxii::samples::every_variant() {
+    for (name, message) in taxii_sync::taxii::samples::every_variant()? {
         fs::write(directory.join(format!("{name}.xml")), message)?;
     }
     Ok(())
