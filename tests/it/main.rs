@@ -10,4 +10,5 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod readme;
 mod walls;
