@@ -32,7 +32,7 @@ def test_basic_authentication_opens_poll_and_inbox(locked, wire, opentaxii):
     cabby.push("locked", pushed, labels(1)[0], inbox="inbox-locked")
 
     agent = locked(PASSWORD)
-    (agent.drop / "file.xml").write_text(dropped)
+    agent.leave("file.xml", dropped.encode())
     agent("run", "--once")
     assert_same_document(pushed.encode(), agent.handed_over()[0].read_bytes())
     assert_same_document(dropped.encode(), cabby.poll("locked", poll="poll-locked")[-1].content)
@@ -44,7 +44,7 @@ def test_basic_authentication_opens_poll_and_inbox(locked, wire, opentaxii):
 @pytest.mark.parametrize("password", [None, "a wrong password"])
 def test_without_the_right_credentials_it_fails_and_says_so(locked, wire, password):
     agent = locked(password)
-    (agent.drop / "waits.xml").write_text(package("waits"))
+    agent.leave("waits.xml", package("waits").encode())
     out, err = agent("run", "--once", exits=1)
 
     assert "UNAUTHORIZED" in err, err

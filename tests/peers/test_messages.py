@@ -30,7 +30,7 @@ def test_every_command_sends_valid_messages(agent, wire, cabby):
         cabby.push("every-command", package(f"every-{i}"), label)
     agent.configure(server={"discovery": wire.url("discovery"), "poll": wire.url("poll-by-20")},
                     feed={"collection": "every-command"}, inbox={"collections": ["every-command"]})
-    (agent.drop / "dropped.xml").write_text(package("every-dropped"))
+    agent.leave("dropped.xml", package("every-dropped").encode())
     agent("check", "--online")
     agent("discover", "hub")
     agent("collections", "hub")

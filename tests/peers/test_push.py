@@ -21,7 +21,7 @@ def test_every_dropped_file_reaches_a_poll_as_the_same_document(pushing, wire, c
     agent = pushing("pushed")
     documents = awkward()
     for name, document in documents.items():
-        (agent.drop / name).write_bytes(document)
+        agent.leave(name, document)
     agent("run", "--once")
 
     assert sorted(p.name for p in (agent.drop / "sent").glob("*.xml")) == sorted(documents)
@@ -36,7 +36,7 @@ def test_every_dropped_file_reaches_a_poll_as_the_same_document(pushing, wire, c
 def test_a_file_in_sent_keeps_its_bytes_and_has_a_receipt(pushing, wire):
     agent = pushing("receipt")
     document = package("receipt").encode()
-    (agent.drop / "receipt.xml").write_bytes(document)
+    agent.leave("receipt.xml", document)
     agent("run", "--once")
 
     assert (agent.drop / "sent" / "receipt.xml").read_bytes() == document
@@ -54,7 +54,7 @@ def test_a_file_in_sent_keeps_its_bytes_and_has_a_receipt(pushing, wire):
 def test_stix_2_arrives_as_the_text_it_is(pushing, cabby):
     agent = pushing("pushed-json")
     bundle = {"type": "bundle", "id": "bundle--1", "objects": [{"type": "x", "spec_version": "2.1", "name": "<&> ü"}]}
-    (agent.drop / "bundle.json").write_text(json.dumps(bundle, ensure_ascii=False))
+    agent.leave("bundle.json", json.dumps(bundle, ensure_ascii=False).encode())
     agent("run", "--once")
     [block] = cabby.poll("pushed-json")
     assert block.binding.id == "urn:stix.mitre.org:json:2.1"
@@ -65,11 +65,13 @@ def test_a_batch_is_one_message_and_every_block_of_it_arrives(pushing, wire, cab
     agent = pushing("pushed-batch", max_batch=10)
     documents = [package(f"batch-{i}").encode() for i in range(10)]
     for i, document in enumerate(documents):
-        (agent.drop / f"{i}.xml").write_bytes(document)
+        agent.leave(f"{i}.xml", document)
     agent("run", "--once")
     assert len(wire.exchanges) == 1
-    for sent, block in zip(documents, cabby.poll("pushed-batch"), strict=True):
-        assert_same_document(sent, block.content)
+    blocks = {root_id(block.content): block.content for block in cabby.poll("pushed-batch")}
+    assert len(blocks) == len(documents)
+    for document in documents:
+        assert_same_document(document, blocks[root_id(document)])
 
 
 def test_the_push_command_sends_a_file_without_configuration(agent, wire, cabby):
@@ -82,7 +84,7 @@ def test_the_push_command_sends_a_file_without_configuration(agent, wire, cabby)
 
 def test_an_unknown_collection_leaves_the_file_pending_and_says_why(pushing, wire):
     agent = pushing("nobody-has-this")
-    (agent.drop / "waits.xml").write_bytes(package("waits").encode())
+    agent.leave("waits.xml", package("waits").encode())
     _, err = agent("run", "--once", exits=1)
     assert "NOT_FOUND" in err and "inbox" in err
     assert not list((agent.drop / "failed").glob("*.xml")) and not list((agent.drop / "sent").glob("*.xml"))
