@@ -32,3 +32,9 @@ def test_the_same_document_is_recognised(sent, received):
 def test_another_document_is_refused(sent, received):
     with pytest.raises(AssertionError):
         assert_same_document(sent.encode(), received.encode())
+
+
+def test_indentation_is_not_forgiven_on_the_wire():
+    assert_same_document(b"<a><b/></a>", b"<a><b></b></a>", indented=False)
+    with pytest.raises(AssertionError):
+        assert_same_document(b"<a><b/></a>", b"<a> <b/></a>", indented=False)

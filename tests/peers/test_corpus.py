@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 import pytest
-from canonical import assert_same_document
+from canonical import assert_same_document, contents
 
 COUNT = 40
 
@@ -51,9 +51,11 @@ def test_forty_documents_dropped_at_once_come_back_whole(agent, wire, cabby):
     files = agent.handed_over()
     assert len(files) == COUNT
     in_order = sorted(documents, key=lambda d: agent.receipt("sent", d[0])["inboxes"][0]["at"])
-    for (name, document), file in zip(in_order, files):
+    answered = [content for e in wire.exchanges if e.path.endswith("/poll") for content in contents(e.response)]
+    for (name, document), answer, file in zip(in_order, answered, files, strict=True):
         content = file.read_bytes()
         assert_same_document(document, content)
+        assert_same_document(content, answer, indented=False)
         metadata = agent.metadata(file)
         assert metadata["content_binding"] == agent.receipt("sent", name)["content_binding"]
         assert metadata["sha256"] == hashlib.sha256(content).hexdigest()

@@ -5,7 +5,7 @@ import time
 from datetime import datetime
 
 import pytest
-from canonical import assert_same_document, parse
+from canonical import assert_same_document, contents, parse
 from documents import package
 from peers import STIX_1_1_1, labels, push_all
 
@@ -67,9 +67,11 @@ def test_a_result_of_many_parts_arrives_whole(polling, wire, opentaxii, count, p
     assert len(polls) == parts
     files = agent.handed_over()
     assert len(files) == count
-    for (label, document), file in zip(documents.items(), files, strict=True):
+    answered = [content for poll in polls for content in contents(poll.response)]
+    for (label, document), content, file in zip(documents.items(), answered, files, strict=True):
         assert file.name.startswith(stamp(label))
         assert_same_document(document.encode(), file.read_bytes())
+        assert_same_document(file.read_bytes(), content, indented=False)
 
 
 def test_a_second_poll_asks_from_the_cursor_and_hands_nothing_over_again(polling, wire, cabby):

@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from canonical import assert_same_document, root_id
+from canonical import assert_same_document, contents, root_id
 from documents import awkward, package
 
 
@@ -25,12 +25,16 @@ def test_every_dropped_file_reaches_a_poll_as_the_same_document(pushing, wire, c
     agent("run", "--once")
 
     assert sorted(p.name for p in (agent.drop / "sent").glob("*.xml")) == sorted(documents)
-    blocks = {root_id(block.content): block for block in cabby.poll("pushed")}
-    assert len(wire.exchanges) == len(documents) == len(blocks)
-    for document in documents.values():
-        block = blocks[root_id(document)]
+    by_id = {root_id(document): document for document in documents.values()}
+    on_the_wire = [content for exchange in wire.exchanges for content in contents(exchange.request)]
+    assert len(on_the_wire) == len(wire.exchanges) == len(documents)
+    for content in on_the_wire:
+        assert_same_document(by_id[root_id(content)], content, indented=False)
+    blocks = cabby.poll("pushed")
+    assert len(blocks) == len(documents)
+    for block in blocks:
         assert block.binding.id == "urn:stix.mitre.org:xml:1.1.1"
-        assert_same_document(document, block.content)
+        assert_same_document(by_id[root_id(block.content)], block.content)
 
 
 def test_a_file_in_sent_keeps_its_bytes_and_has_a_receipt(pushing, wire):
