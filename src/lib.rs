@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod config;
+pub mod practice;
 pub mod taxii;
 pub mod wire;
 pub mod xml;
