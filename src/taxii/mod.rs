@@ -8,6 +8,8 @@ pub mod encode;
 pub mod exchange;
 pub mod message;
 pub mod names;
+#[doc(hidden)]
+pub mod samples;
 pub mod services;
 pub mod status;
 pub mod time;

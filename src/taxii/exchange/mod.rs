@@ -1,0 +1,8 @@
+//! The poll exchange as values: which range to ask for, what to make of each reply, where the cursor goes
+//! (Services Specification 1.1, sections 3.6 and 5.2.2).
+
+mod poll;
+mod range;
+
+pub use poll::{Phase, Plan, Poll, Progress, Reply, Step};
+pub use range::{CursorMove, Pace, Range, ask, next_cursor, server_now, skew};
