@@ -118,11 +118,20 @@ pub(super) struct Delivery {
     pub(super) headers: Vec<(String, Option<String>)>,
     pub(super) framing: Framing,
     pub(super) gzip: bool,
-    pub(super) drip: Option<(usize, Duration)>,
+    pub(super) drip: Option<Drip>,
     pub(super) cut: Option<Cut>,
     pub(super) close: bool,
     pub(super) skew: TimeDelta,
     pub(super) early: bool,
+}
+
+/// How slowly an answer travels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drip {
+    pub(super) bytes: usize,
+    pub(super) pause: Duration,
+    /// Whether the head drips too.
+    pub(super) head: bool,
 }
 
 /// Where an answer breaks off.
@@ -355,11 +364,18 @@ impl Act {
     /// Sends this many bytes of the body at a time, with this pause after each.
     #[must_use]
     pub fn drip(mut self, bytes: usize, pause: Duration) -> Self {
-        self.delivery.drip = Some((bytes.max(1), pause));
+        self.delivery.drip = Some(Drip { bytes: bytes.max(1), pause, head: false });
         self
     }
 
-    /// Breaks off after this many bytes of the body.
+    /// Sends this many bytes of the whole answer at a time, with this pause after each.
+    #[must_use]
+    pub fn drip_head(mut self, bytes: usize, pause: Duration) -> Self {
+        self.delivery.drip = Some(Drip { bytes: bytes.max(1), pause, head: true });
+        self
+    }
+
+    /// Breaks off after this many bytes of the body, counted with the framing of its chunks.
     #[must_use]
     pub fn cut(mut self, at: u64, how: Close) -> Self {
         self.delivery.cut = Some(Cut { at, body: true, how });
