@@ -34,6 +34,8 @@ pub enum Service {
 pub struct Act {
     pub(super) delay: Duration,
     pub(super) answer: Answer,
+    /// Whether the request is carried out although its answer is another one.
+    pub(super) performed: bool,
     pub(super) quirks: Vec<Quirk>,
     pub(super) envelope: Envelope,
     pub(super) delivery: Delivery,
@@ -228,7 +230,7 @@ pub struct StatusReply {
 }
 
 /// The `in_response_to` of a Status_Message.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) enum InResponseTo {
     #[default]
     Right,
@@ -309,6 +311,13 @@ impl Act {
     #[must_use]
     pub fn quirk(mut self, quirk: Quirk) -> Self {
         self.quirks.push(quirk);
+        self
+    }
+
+    /// Carries the request out all the same; only its answer is this one, or none.
+    #[must_use]
+    pub fn performed(mut self) -> Self {
+        self.performed = true;
         self
     }
 
