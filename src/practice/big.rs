@@ -16,7 +16,8 @@ use super::reply::{BlockReply, PollReply, block_halves, escaped, poll_halves};
 /// About how much is generated at once.
 const CHUNK: usize = 64 << 10;
 /// STIX 1.2 allows any number of these in a header, which makes them good for filling.
-const FILLER: &str = "<stix:Description>Sample text that the practice server made up to fill a block.</stix:Description>";
+const FILLER: &str =
+    "<stix:Description>Sample text that the practice server made up to fill a block.</stix:Description>";
 const NAMESPACES: &str = r#"xmlns:stix="http://stix.mitre.org/stix-1" xmlns:practice="http://practice.example.org/ns""#;
 
 /// How contents are written between the tags of Content.

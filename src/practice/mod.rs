@@ -11,6 +11,7 @@ mod http;
 mod options;
 mod quirks;
 mod reply;
+pub mod samples;
 mod server;
 mod services;
 mod sink;
@@ -90,7 +91,10 @@ impl Practice {
     /// The blocks of a collection in the order of their labels; empty for an unknown one.
     pub fn stored(&self, collection: &str) -> Vec<Stored> {
         let mut state = self.server.state();
-        state.shelf(collection).map(|shelf| shelf.blocks.iter().map(|block| (**block).clone()).collect()).unwrap_or_default()
+        state
+            .shelf(collection)
+            .map(|shelf| shelf.blocks.iter().map(|block| (**block).clone()).collect())
+            .unwrap_or_default()
     }
 
     /// The requests so far, oldest first; the last ten thousand of them.

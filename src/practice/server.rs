@@ -12,7 +12,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use crate::taxii::Version;
-use crate::taxii::decode::{DecodeError, Decoder, Limits};
+use crate::taxii::decode::{Decoder, Limits};
 use crate::taxii::encode::encode;
 use crate::taxii::message::{Body as MessageBody, Header, Message};
 use crate::taxii::names::{MEDIA_TYPE, Scheme};
@@ -207,9 +207,8 @@ impl Server {
         }
         check_headers(head)?;
         check_user(head, &self.options, &self.state())?;
-        let (message, blocks) = read.map_err(|error| {
-            StatusReply::new("BAD_MESSAGE").message(&error.to_string()).in_response_to(Some("0"))
-        })?;
+        let (message, blocks) = read
+            .map_err(|error| StatusReply::new("BAD_MESSAGE").message(&error.to_string()).in_response_to(Some("0")))?;
         check_message(head, &message)?;
         Ok((message, blocks))
     }
@@ -315,13 +314,16 @@ impl Server {
     fn big_head(&self, heard: &Heard) -> (PollReply, DateTime<Utc>) {
         let now = self.now();
         let (collection, begin, end) = match heard.message().map(|message| &message.body) {
-            Some(MessageBody::PollRequest(request)) => (&request.collection, request.begin.clone(), request.end.clone()),
+            Some(MessageBody::PollRequest(request)) => {
+                (&request.collection, request.begin.clone(), request.end.clone())
+            }
             Some(MessageBody::PollFulfillment(request)) => (&request.collection, None, None),
             _ => (&String::new(), None, None),
         };
         let mut reply = skeleton(heard.version(), heard.request_id(), collection);
         reply.begin = begin.map(|begin| begin.text);
-        reply.end = Some(end.as_ref().map_or_else(|| now.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), |end| end.text.clone()));
+        reply.end =
+            Some(end.as_ref().map_or_else(|| now.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), |end| end.text.clone()));
         (reply, end.map_or(now, |end| end.at))
     }
 
@@ -330,11 +332,15 @@ impl Server {
         let (Some(observer), Some(message)) = (&self.options.observer, heard.message()) else { return };
         let request = match &message.body {
             MessageBody::PollRequest(request) => format!("Poll_Request for {}", request.collection),
-            MessageBody::PollFulfillment(request) => format!("Poll_Fulfillment for {}, part {}", request.collection, request.part),
+            MessageBody::PollFulfillment(request) => {
+                format!("Poll_Fulfillment for {}, part {}", request.collection, request.part)
+            }
             MessageBody::InboxMessage(inbox) => {
                 format!("Inbox_Message with {} block(s) for {}", inbox.blocks, inbox.destinations.join(", "))
             }
-            MessageBody::SubscriptionRequest(request) => format!("{} for {}", request.action.name(), request.collection),
+            MessageBody::SubscriptionRequest(request) => {
+                format!("{} for {}", request.action.name(), request.collection)
+            }
             _ => super::store::kind(&message.body).to_owned(),
         };
         let answer = match said {

@@ -49,7 +49,8 @@ pub(super) fn check_headers(head: &Head) -> Result<(), Refusal> {
     if !ranges.into_iter().any(|range| range == MEDIA_TYPE || range == "application/*") {
         return Err(Refusal::Http(406, "Unacceptable"));
     }
-    let wanted = |name| head.header(name).map(str::trim).ok_or_else(|| failure(&format!("Header {name} was not specified")));
+    let wanted =
+        |name| head.header(name).map(str::trim).ok_or_else(|| failure(&format!("Header {name} was not specified")));
     if without_parameters(wanted("Content-Type")?) != MEDIA_TYPE {
         return Err(failure("Content-Type has to be application/xml"));
     }
@@ -84,7 +85,9 @@ pub(super) fn check_user(head: &Head, options: &Options, state: &State) -> Resul
     let (scheme, rest) = head.header("Authorization").and_then(|value| value.split_once(' ')).unwrap_or_default();
     let known = match options.auth {
         Auth::None => true,
-        Auth::Basic => scheme.eq_ignore_ascii_case("basic") && basic(rest).is_some_and(|pair| options.users.contains(&pair)),
+        Auth::Basic => {
+            scheme.eq_ignore_ascii_case("basic") && basic(rest).is_some_and(|pair| options.users.contains(&pair))
+        }
         Auth::Jwt => scheme.eq_ignore_ascii_case("bearer") && state.knows_token(rest.trim()),
     };
     if known { Ok(()) } else { Err(StatusReply::new("UNAUTHORIZED").in_response_to(Some("0")).into()) }
@@ -137,7 +140,13 @@ mod tests {
         for good in ["2024-03-01T12:00:00Z", "2024-03-01T12:00:00.1Z", "2024-03-01T12:00:00.123456+02:00"] {
             assert!(is_timestamp(good), "{good}");
         }
-        for bad in ["2024-03-01T12:00:00", "2024-03-01T12:00:00.1234567Z", "2024-03-01", "2024-03-01T12:00:00.Z", "2024-03-01T12:00:00+0200"] {
+        for bad in [
+            "2024-03-01T12:00:00",
+            "2024-03-01T12:00:00.1234567Z",
+            "2024-03-01",
+            "2024-03-01T12:00:00.Z",
+            "2024-03-01T12:00:00+0200",
+        ] {
             assert!(!is_timestamp(bad), "{bad}");
         }
     }

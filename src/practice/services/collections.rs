@@ -24,7 +24,11 @@ impl Call<'_> {
     }
 
     fn information(&self, spec: &CollectionSpec) -> Collection {
-        let inboxes = self.options.inboxes.iter().filter(|inbox| inbox.collections.is_empty() || inbox.collections.contains(&spec.name));
+        let inboxes = self
+            .options
+            .inboxes
+            .iter()
+            .filter(|inbox| inbox.collections.is_empty() || inbox.collections.contains(&spec.name));
         Collection {
             name: spec.name.clone(),
             collection_type: spec.collection_type,

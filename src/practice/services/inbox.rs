@@ -28,7 +28,8 @@ impl Call<'_> {
         }
         let bytes: u64 = self.blocks.iter().map(|pushed| pushed.content.len() as u64).sum();
         let copies = destinations.len();
-        if !self.state.has_room(self.blocks.len() * copies) || self.state.kept_bytes() + bytes > self.options.max_stored {
+        if !self.state.has_room(self.blocks.len() * copies) || self.state.kept_bytes() + bytes > self.options.max_stored
+        {
             return Err(StatusReply::new("FAILURE").message("the practice server is full"));
         }
         for name in &destinations {

@@ -102,7 +102,9 @@ impl Call<'_> {
     /// Answers the request.
     pub(super) fn answer(mut self) -> Said {
         if self.route.service(Some(self.message)) != service_for(&self.message.body) {
-            return Said::Status(StatusReply::new("FAILURE").message("this service does not take messages of this type"));
+            return Said::Status(
+                StatusReply::new("FAILURE").message("this service does not take messages of this type"),
+            );
         }
         let said = match &self.message.body {
             Body::DiscoveryRequest => Ok(self.discovery()),

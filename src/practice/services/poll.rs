@@ -124,7 +124,7 @@ impl Call<'_> {
         if let Some(end) = end {
             shelf.told_end(end);
         }
-        let blocks: Vec<_> = shelf.blocks.iter().filter(|block| {
+        let blocks = shelf.blocks.iter().filter(|block| {
             let inside = begin.is_none_or(|begin| block.label > begin) && end.is_none_or(|end| block.label <= end);
             inside && block.is_kept() && is_among(&block.binding, &parameters.content_bindings)
         });
@@ -218,7 +218,9 @@ fn cut(blocks: Vec<Arc<Stored>>, size: usize) -> Vec<Vec<Arc<Stored>>> {
     let mut parts: Vec<Vec<Arc<Stored>>> = vec![Vec::new()];
     for block in blocks {
         match parts.last_mut() {
-            Some(part) if part.len() < size || part.last().is_some_and(|last| last.label == block.label) => part.push(block),
+            Some(part) if part.len() < size || part.last().is_some_and(|last| last.label == block.label) => {
+                part.push(block)
+            }
             _ => parts.push(vec![block]),
         }
     }
