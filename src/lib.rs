@@ -7,6 +7,7 @@ pub mod config;
 pub mod content;
 pub mod peer;
 pub mod store;
+pub mod practice;
 pub mod taxii;
 pub mod wire;
 pub mod xml;
