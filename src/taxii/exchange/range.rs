@@ -104,13 +104,14 @@ impl Range {
     }
 
     /// The first half of a range whose reply could not be read, so as to get at what lies before the fault and at
-    /// last around it; `None` when it is down to a second.
+    /// last around it; `None` when it is down to a second. It has no overlap, where the fault may be as well.
     pub fn half(&self, pace: &Pace) -> Option<Range> {
         let low = self.cursor.as_ref().map_or(DateTime::UNIX_EPOCH, |cursor| cursor.at);
         let half = (self.end.at - low).to_std().ok()? / 2;
         let end = Timestamp::new(later(low, half.max(SHORTEST)), pace.precision);
         let is_part = low < end.at && end.at < self.end.at;
-        is_part.then(|| Range { end, unreadable_to: Some(self.end.clone()), ..self.clone() })
+        let begin = self.cursor.as_ref().map(|cursor| Timestamp::new(cursor.at, pace.precision));
+        is_part.then(|| Range { begin, end, unreadable_to: Some(self.end.clone()), ..self.clone() })
     }
 
     /// What is left of this range after a cursor. There is no overlap: this cycle has asked for it already.

@@ -259,6 +259,15 @@ fn a_range_of_a_second_is_not_halved() {
 }
 
 #[test]
+fn a_fault_in_the_overlap_does_not_hold_up_what_is_new() {
+    let pace = Pace { overlap: DAY, ..PACE };
+    let asked = ask(Some(&time("2024-03-10T00:00:00Z")), None, at("2024-03-10T12:01:00Z"), &pace).unwrap();
+    assert_eq!(asked.begin.as_ref().unwrap().text, "2024-03-09T00:00:00.000000Z");
+    let half = shown(asked.half(&pace));
+    assert_eq!(half, same("2024-03-10T00:00:00Z", "2024-03-10T00:00:00.000000Z", "2024-03-10T06:00:00.000000Z"));
+}
+
+#[test]
 fn a_range_is_kept_as_it_was_sent() {
     let now = at("2024-03-10T12:00:00.1234567Z");
     let cursor = time("2024-03-01T00:00:00.1234567+02:00");
