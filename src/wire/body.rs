@@ -1,16 +1,27 @@
 //! The body of a request: pieces in memory and ranges of open files, sent in order.
 
+use std::collections::VecDeque;
 use std::fs::File;
+use std::io;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::Stream;
+use futures_util::stream::try_unfold;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+/// How much of the body is handed over at once.
+const PIECE: usize = 64 * 1024;
 
 /// The body of a request, of known length. Cloning it is cheap, and it can be sent any number of times, by several
 /// senders at once: files are read by position.
 #[derive(Clone, Debug, Default)]
 pub struct Body {
-    parts: Vec<Part>,
+    parts: VecDeque<Part>,
     len: u64,
 }
 
@@ -31,7 +42,7 @@ impl Body {
     pub fn bytes(mut self, bytes: impl Into<Bytes>) -> Body {
         let bytes = bytes.into();
         self.len += bytes.len() as u64;
-        self.parts.push(Part::Bytes(bytes));
+        self.parts.push_back(Part::Bytes(bytes));
         self
     }
 
@@ -39,7 +50,7 @@ impl Body {
     #[must_use]
     pub fn file(mut self, file: Arc<File>, range: Range<u64>) -> Body {
         self.len += range.end.saturating_sub(range.start);
-        self.parts.push(Part::File { file, range });
+        self.parts.push_back(Part::File { file, range });
         self
     }
 
@@ -52,6 +63,13 @@ impl Body {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+
+    /// The body as a stream, and how far it has got.
+    pub(super) fn send(self) -> (Sent, impl Stream<Item = io::Result<Bytes>> + Send + 'static) {
+        let (report, progress) = watch::channel(Progress::default());
+        let sent = Sent { progress, len: self.len };
+        (sent, try_unfold((self.parts, report), |(parts, report)| next(parts, report)))
+    }
 }
 
 impl From<Vec<u8>> for Body {
@@ -63,5 +81,169 @@ impl From<Vec<u8>> for Body {
 impl From<String> for Body {
     fn from(text: String) -> Body {
         Body::new().bytes(text)
+    }
+}
+
+type Rest = (VecDeque<Part>, watch::Sender<Progress>);
+
+/// The next piece with what remains after it.
+async fn next(mut parts: VecDeque<Part>, report: watch::Sender<Progress>) -> io::Result<Option<(Bytes, Rest)>> {
+    if report.is_closed() {
+        // The reply came early and was enough, or a time-out passed: sending the rest would be wasted.
+        return Err(io::Error::other("the reply is no longer wanted"));
+    }
+    report.send_modify(|progress| progress.at = Some(Instant::now()));
+    match piece(&mut parts).await {
+        Ok(Some(piece)) => {
+            report.send_modify(|progress| {
+                progress.at = Some(Instant::now());
+                progress.taken += piece.len() as u64;
+            });
+            Ok(Some((piece, (parts, report))))
+        }
+        Ok(None) => Ok(None),
+        Err(error) => {
+            report.send_modify(|progress| progress.failure = Some(error.to_string()));
+            Err(error)
+        }
+    }
+}
+
+/// Takes the next piece off the parts.
+async fn piece(parts: &mut VecDeque<Part>) -> io::Result<Option<Bytes>> {
+    while let Some(part) = parts.front_mut() {
+        match part {
+            Part::Bytes(bytes) if !bytes.is_empty() => {
+                let piece = bytes.split_to(bytes.len().min(PIECE));
+                // A reply that comes before the request has ended is read only between two pieces; if the server
+                // closes then, the next write would lose it.
+                tokio::task::yield_now().await;
+                return Ok(Some(piece));
+            }
+            Part::File { file, range } if !range.is_empty() => {
+                let piece = read(file.clone(), range.clone()).await?;
+                range.start += piece.len() as u64;
+                return Ok(Some(piece));
+            }
+            _ => drop(parts.pop_front()),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads up to one piece of a file, where reading may block.
+async fn read(file: Arc<File>, range: Range<u64>) -> io::Result<Bytes> {
+    let read = move || {
+        let wanted = usize::try_from(range.end - range.start).map_or(PIECE, |rest| rest.min(PIECE));
+        let mut piece = vec![0; wanted];
+        match file.read_at(&mut piece, range.start)? {
+            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent")),
+            n => {
+                piece.truncate(n);
+                Ok(Bytes::from(piece))
+            }
+        }
+    };
+    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+}
+
+#[derive(Default)]
+struct Progress {
+    /// When the connection last took something. None until there is a connection.
+    at: Option<Instant>,
+    taken: u64,
+    failure: Option<String>,
+}
+
+/// How far a request has been sent. Dropping it stops the sending.
+pub(super) struct Sent {
+    progress: watch::Receiver<Progress>,
+    len: u64,
+}
+
+impl Sent {
+    /// Whether the connection took the whole body, so that the server may have got it.
+    pub(super) fn whole(&self) -> bool {
+        let progress = self.progress.borrow();
+        progress.at.is_some() && progress.taken == self.len
+    }
+
+    /// Why the body could not be read, if that is what happened.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.progress.borrow().failure.clone()
+    }
+
+    /// Returns when the connection has taken nothing for `idle`, be it in the middle or after the end. Does
+    /// not return while there is no connection.
+    pub(super) async fn stalled(&mut self, idle: Duration) {
+        loop {
+            let at = self.progress.borrow_and_update().at;
+            let ended = match at {
+                None => self.progress.changed().await.is_err(),
+                Some(at) => match timeout_at(at + idle, self.progress.changed()).await {
+                    Ok(changed) => changed.is_err(),
+                    Err(_) => return,
+                },
+            };
+            if ended {
+                match at {
+                    Some(at) => return sleep_until(at + idle).await,
+                    None => std::future::pending::<()>().await,
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use futures_util::TryStreamExt;
+
+    use super::*;
+
+    async fn collect(body: Body) -> io::Result<Vec<Bytes>> {
+        let (_sent, stream) = body.send();
+        stream.try_collect().await
+    }
+
+    fn file(content: &[u8]) -> Arc<File> {
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(content).unwrap();
+        Arc::new(file)
+    }
+
+    #[tokio::test]
+    async fn parts_come_in_order_in_pieces_and_as_often_as_wanted() {
+        let content: Vec<u8> = (0..200_000u32).map(|n| n as u8).collect();
+        let body = Body::new().bytes("<a>").bytes("").file(file(&content), 10..150_010).bytes("</a>");
+        assert_eq!(body.len(), 150_007);
+        let mut expected = b"<a>".to_vec();
+        expected.extend(&content[10..150_010]);
+        expected.extend(b"</a>");
+        for _ in 0..2 {
+            let pieces = collect(body.clone()).await.unwrap();
+            assert!(pieces.iter().all(|piece| !piece.is_empty() && piece.len() <= PIECE));
+            assert_eq!(pieces.concat(), expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_file_that_became_shorter_is_an_error_and_not_a_whole_body() {
+        let body = Body::new().file(file(b"0123456789"), 0..11);
+        let (sent, stream) = body.send();
+        let result: io::Result<Vec<Bytes>> = stream.try_collect().await;
+        assert!(result.is_err());
+        assert!(!sent.whole());
+        assert!(sent.failure().unwrap().contains("shorter"));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_read_when_nobody_waits_for_the_reply() {
+        let (sent, stream) = Body::new().bytes("x").send();
+        drop(sent);
+        let result: io::Result<Vec<Bytes>> = stream.try_collect().await;
+        assert!(result.is_err());
     }
 }

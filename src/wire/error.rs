@@ -4,25 +4,32 @@ use std::time::Duration;
 
 use super::SecretError;
 
-/// Why an exchange failed: a phrase that can follow "cannot …".
+/// Why an exchange failed.
 ///
-/// Addresses in it never show user information or the query, and server text in it is escaped, truncated and free of
-/// known secrets.
+/// Addresses in it never show user information or a query, and server text in it is escaped, truncated and free of
+/// known secrets. What to do about it is [`WireError::hint`].
 #[derive(Debug, thiserror::Error)]
 pub enum WireError {
-    /// Something in the settings cannot be used: a header name, a certificate, a key.
-    #[error("{0}")]
-    Settings(String),
+    /// Something in the settings cannot be used: a header, a certificate, a key, the proxy.
+    #[error("{what}")]
+    Settings {
+        /// What, and why not.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
     /// A secret cannot be had.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The address is at an origin that is neither configured nor trusted, or has user information in it.
-    #[error("{url} is not an address requests may go to: {reason}")]
+    /// Requests do not go to this address.
+    #[error("no request goes to {url}: {reason}")]
     Origin {
         /// The address.
         url: String,
         /// What is wrong with it.
         reason: &'static str,
+        /// What to do about it.
+        hint: String,
     },
     /// Credentials would travel readable by everyone.
     #[error("credentials are not sent over plain http to {url}")]
@@ -42,7 +49,7 @@ pub enum WireError {
         /// Why it is not followed.
         reason: &'static str,
     },
-    /// The login for a token failed.
+    /// The login for a token failed. The message was not sent.
     #[error("the login at {url} failed: {reason}")]
     Login {
         /// The login address.
@@ -52,17 +59,9 @@ pub enum WireError {
         /// Whether another try may help.
         class: Class,
     },
-    /// No connection: the name, the network or the proxy. The request was not sent.
+    /// No connection: the name, the network, the proxy or TLS. The server did not act on the request.
     #[error("no connection to {url}: {reason}")]
     Connect {
-        /// The address.
-        url: String,
-        /// What happened.
-        reason: String,
-    },
-    /// The two ends do not trust or understand one another. The request was not acted on.
-    #[error("no secure connection to {url}: {reason}")]
-    Tls {
         /// The address.
         url: String,
         /// What happened.
@@ -73,7 +72,7 @@ pub enum WireError {
         class: Class,
     },
     /// A time-out passed.
-    #[error("{url}: {limit} of {value:?} passed")]
+    #[error("{}", limit.phrase(url, *value))]
     Timeout {
         /// The address.
         url: String,
@@ -85,7 +84,7 @@ pub enum WireError {
         unknown: bool,
     },
     /// The connection broke, or what came back is not HTTP.
-    #[error("{url}: {reason}")]
+    #[error("no answer from {url}: {reason}")]
     Broken {
         /// The address.
         url: String,
@@ -99,7 +98,7 @@ pub enum WireError {
     CutShort {
         /// The address.
         url: String,
-        /// Decoded bytes read until then.
+        /// Bytes read until then.
         read: u64,
         /// What happened.
         reason: String,
@@ -120,8 +119,8 @@ pub enum WireError {
         /// What happened.
         reason: String,
     },
-    /// A file of the request's body cannot be read, or became shorter.
-    #[error("the file being sent to {url}: {reason}")]
+    /// A file of the request's body cannot be read, or became shorter. What was sent of it is no whole message.
+    #[error("the request to {url} cannot be read: {reason}")]
     File {
         /// The address.
         url: String,
@@ -148,34 +147,85 @@ pub enum Limit {
     Idle,
     /// `total_timeout`.
     Total,
-    /// 1 KiB/s over five minutes.
+    /// Less than 1 KiB/s of a reply's body over this time.
     Pace,
 }
 
-impl std::fmt::Display for Limit {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Limit::Connect => "connect_timeout",
-            Limit::Idle => "idle_timeout",
-            Limit::Total => "total_timeout",
-            Limit::Pace => "the lowest pace",
-        })
+impl Limit {
+    fn phrase(self, url: &str, value: Duration) -> String {
+        match self {
+            Limit::Connect => format!("no connection to {url} within {value:?} (connect_timeout)"),
+            Limit::Idle => format!("no progress with {url} for {value:?} (idle_timeout)"),
+            Limit::Total => format!("the exchange with {url} took longer than {value:?} (total_timeout)"),
+            Limit::Pace => format!("the reply of {url} came slower than 1 KiB/s over {value:?}"),
+        }
     }
 }
 
 impl WireError {
     /// Whether another try may help.
     pub fn class(&self) -> Class {
-        Class::Transient
+        use WireError as E;
+        match self {
+            E::Settings { .. } | E::Secret(_) | E::Origin { .. } | E::Plaintext { .. } | E::Redirect { .. } => {
+                Class::Admin
+            }
+            // The same reply will be as long tomorrow.
+            E::TooLarge { .. } => Class::Admin,
+            E::Login { class, .. } | E::Connect { class, .. } => *class,
+            E::Timeout { .. } | E::Broken { .. } | E::CutShort { .. } | E::Encoding { .. } | E::File { .. } => {
+                Class::Transient
+            }
+        }
     }
 
-    /// What to do about it; empty where there is nothing but waiting.
-    pub fn hint(&self) -> String {
-        String::new()
+    /// What to do about it; empty where there is nothing to do but wait.
+    pub fn hint(&self) -> &str {
+        use WireError as E;
+        match self {
+            E::Settings { hint, .. } | E::Origin { hint, .. } | E::Connect { hint, .. } => hint,
+            E::Secret(_) => "put the secret there, readable by the agent",
+            E::Plaintext { .. } => "use https, or set plaintext_credentials = true if the network is trusted",
+            E::Redirect { .. } => "if that is the right address, put it into the configuration",
+            E::Login { class: Class::Admin, .. } => "check the user name, the password and the login address",
+            E::TooLarge { .. } => "raise max_response of the server, or shorten window of the feed",
+            E::Timeout { limit: Limit::Connect, .. } => "check the address, the firewall and connect_timeout",
+            E::Timeout { limit: Limit::Idle, .. } => "if the server is only slow, raise idle_timeout",
+            E::Timeout { limit: Limit::Total, .. } => "raise total_timeout, or shorten window of the feed",
+            _ => "",
+        }
     }
 
-    /// Whether the server may have acted on the request although no verdict was read.
+    /// Whether the server may have acted on the request although its verdict was not read. False when it certainly
+    /// did not get the whole request.
     pub fn outcome_unknown(&self) -> bool {
-        false
+        match self {
+            WireError::Timeout { unknown, .. } | WireError::Broken { unknown, .. } => *unknown,
+            WireError::CutShort { .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => true,
+            _ => false,
+        }
     }
+
+    pub(super) fn settings(what: impl Into<String>, hint: impl Into<String>) -> WireError {
+        WireError::Settings { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// Text from outside as people may see it: control characters escaped, at most 200 characters.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut out = String::new();
+    for (n, c) in text.chars().enumerate() {
+        if n == LONGEST {
+            out.push('…');
+            break;
+        }
+        // Formatting characters (bidirectional overrides, zero width) could make a line show what it does not say.
+        if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
 }
