@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-/// Everything that is wrong in one file; never empty. Its `Display` prints all of it, one mistake after the other in
-/// the order of the file.
+/// Everything that is wrong in one file; never empty. Its `Display` prints all of it, in the order of the file, a line
+/// `FILE:LINE:COLUMN: KEY: WHAT` each, and under it the line of the file where that can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistakes {
-    file: String,
-    list: Vec<Mistake>,
+    pub(super) file: String,
+    pub(super) list: Vec<Mistake>,
 }
 
 impl std::error::Error for Mistakes {}
@@ -29,22 +29,30 @@ impl fmt::Display for Mistakes {
     }
 }
 
-/// One thing that is wrong. No part of it ever holds the value of a secret.
+/// One thing that is wrong. No part of it holds the value of a secret, the quoted line of the file included.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistake {
     /// Line in the file, from 1.
     pub line: usize,
     /// Column in the line, from 1, in characters.
     pub column: usize,
-    /// The key with the tables it stands in, as `feeds.indicators.every`; empty where TOML itself is broken.
+    /// The key with the tables it stands in, as `feeds.indicators.every`; empty where that cannot be told.
     pub key: String,
     /// What was found and what is allowed.
     pub what: String,
+    /// The line of the file, and the same length of blanks and carets to print under it.
+    pub(super) excerpt: Option<(String, String)>,
 }
 
 impl fmt::Display for Mistake {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}: {}", self.line, self.column, self.key, self.what)
+        place(f, self.line, self.column, &self.key, &self.what)?;
+        if let Some((line, carets)) = &self.excerpt {
+            let number = self.line.to_string();
+            let blank = " ".repeat(number.len());
+            write!(f, "\n  {number} | {line}\n  {blank} | {carets}")?;
+        }
+        Ok(())
     }
 }
 
@@ -63,8 +71,16 @@ pub struct Warning {
     pub literal_secret: bool,
 }
 
+/// `LINE:COLUMN: KEY: WHAT`, to be printed after the name of the file and a colon.
 impl fmt::Display for Warning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}: {}: {}", self.line, self.column, self.key, self.what)
+        place(f, self.line, self.column, &self.key, &self.what)
+    }
+}
+
+fn place(f: &mut fmt::Formatter<'_>, line: usize, column: usize, key: &str, what: &str) -> fmt::Result {
+    match key {
+        "" => write!(f, "{line}:{column}: {what}"),
+        key => write!(f, "{line}:{column}: {key}: {what}"),
     }
 }
