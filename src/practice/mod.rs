@@ -35,6 +35,9 @@ use tokio::task::JoinHandle;
 
 use server::Server;
 
+#[cfg(test)]
+mod tests;
+
 /// A running practice server; it stops when this is dropped.
 #[derive(Debug)]
 pub struct Practice {
