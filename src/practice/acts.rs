@@ -11,8 +11,11 @@ use bytes::Bytes;
 use chrono::TimeDelta;
 
 use super::big::BigResponse;
+use super::delivery::{Close, Cut, Delivery, Drip, Framing};
+use super::envelope::Envelope;
+use super::quirks::{Change, Quirk};
 use super::reply::PollReply;
-use crate::taxii::Version;
+use super::status::StatusReply;
 
 /// The addresses of a practice server, each with its own script.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -63,88 +66,6 @@ pub(super) enum Answer {
     Big(BigResponse),
 }
 
-/// How a connection ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Close {
-    /// An orderly close.
-    Fin,
-    /// A reset.
-    Reset,
-}
-
-/// How the end of a body is told to the client.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Framing {
-    /// A Content-Length that is right (generated bodies: chunked).
-    #[default]
-    Honest,
-    /// A Content-Length that is this many bytes off; the connection is closed after the body.
-    LengthOff(i64),
-    /// Two Content-Length headers that disagree by one.
-    TwoLengths,
-    /// Chunked transfer coding.
-    Chunked,
-    /// Chunked transfer coding without the last chunk.
-    ChunkedOpen,
-    /// Neither: the body ends with the connection.
-    UntilClose,
-}
-
-/// How an XML envelope is written as bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Envelope {
-    /// UTF-8, starting with its declaration.
-    #[default]
-    Utf8,
-    /// UTF-8 without a declaration.
-    NoDeclaration,
-    /// UTF-8 with a byte order mark.
-    Bom,
-    /// UTF-8 with a newline before the declaration, which is not well-formed.
-    NewlineFirst,
-    /// UTF-8 with a newline before the root and no declaration, as MineMeld sends it.
-    NewlineNoDeclaration,
-    /// UTF-16, little-endian, with a byte order mark.
-    Utf16Le,
-    /// UTF-16, big-endian, with a byte order mark.
-    Utf16Be,
-    /// ISO-8859-1, as declared; other characters become references.
-    Latin1,
-}
-
-/// How the bytes of an answer travel.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Delivery {
-    pub(super) status: Option<u16>,
-    /// Headers that are set; `None` takes a header away.
-    pub(super) headers: Vec<(String, Option<String>)>,
-    pub(super) framing: Framing,
-    pub(super) gzip: bool,
-    pub(super) drip: Option<Drip>,
-    pub(super) cut: Option<Cut>,
-    pub(super) close: bool,
-    pub(super) skew: TimeDelta,
-    pub(super) early: bool,
-}
-
-/// How slowly an answer travels.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Drip {
-    pub(super) bytes: usize,
-    pub(super) pause: Duration,
-    /// Whether the head drips too.
-    pub(super) head: bool,
-}
-
-/// Where an answer breaks off.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Cut {
-    pub(super) at: u64,
-    /// Whether `at` counts from the first byte of the body, or else of the whole answer.
-    pub(super) body: bool,
-    pub(super) how: Close,
-}
-
 /// Makes the chunks of a generated body, anew for every answer.
 #[derive(Clone)]
 pub(super) struct Generator(pub(super) Arc<dyn Fn() -> Chunks + Send + Sync>);
@@ -156,86 +77,6 @@ impl fmt::Debug for Generator {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Generator")
     }
-}
-
-/// A change of any kind to the Poll_Response.
-#[derive(Clone)]
-pub struct Change(pub(super) Arc<dyn Fn(&mut PollReply) + Send + Sync>);
-
-impl fmt::Debug for Change {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Change")
-    }
-}
-
-/// How a Poll_Response departs from the honest one.
-#[derive(Clone, Debug)]
-pub enum Quirk {
-    /// No Inclusive_End_Timestamp.
-    NoEnd,
-    /// The End is the asked one, even in the future.
-    EchoEnd,
-    /// The End is the asked one (without one: the honest one) moved by this much.
-    ShiftEnd(TimeDelta),
-    /// The End lies this much before the Begin of the request.
-    EndBeforeBegin(TimeDelta),
-    /// The End reads so, whatever that is.
-    EndText(String),
-    /// The End has seven fraction digits.
-    SevenDigits,
-    /// The End has no zone.
-    NoZone,
-    /// The labels of the blocks lie after the End, by a second and more.
-    LabelsAfterEnd,
-    /// The blocks have no labels.
-    NoLabels,
-    /// `more` reads so: `1`, `TRUE`, `0` (the honest value does not matter).
-    More(String),
-    /// No `result_id`.
-    NoResultId,
-    /// The result has this id, here and in the fulfilments that follow.
-    ResultId(String),
-    /// `result_part_number` reads so.
-    PartNumber(String),
-    /// A part without blocks is put into the result at this position (from 1; past the end: the last).
-    EmptyPart(usize),
-    /// Whatever was asked for, the blocks of part 1 again, with `more`.
-    RepeatPart,
-    /// `collection_name` reads so.
-    CollectionName(String),
-    /// Begin and End are those of the whole result on every part, as OpenTAXII does it.
-    WholeRange,
-    /// Begin stands after End, as MineMeld does it.
-    BeginAfterEnd,
-    /// No Exclusive_Begin_Timestamp.
-    NoBegin,
-    /// The TAXII namespace is the default one; payloads without a prefix fall into it.
-    DefaultNamespace,
-    /// Further attributes on the root, such as namespace declarations that contents rely on.
-    RootAttributes(String),
-    /// Anything else.
-    Change(Change),
-}
-
-/// A Status_Message as it is written.
-#[derive(Clone, Debug, Default)]
-pub struct StatusReply {
-    pub(super) status_type: String,
-    pub(super) details: Vec<(String, String)>,
-    pub(super) text_detail: Option<String>,
-    pub(super) message: Option<String>,
-    pub(super) extended: Vec<(String, String)>,
-    pub(super) version: Option<Version>,
-    pub(super) in_response_to: InResponseTo,
-}
-
-/// The `in_response_to` of a Status_Message.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) enum InResponseTo {
-    #[default]
-    Right,
-    Missing,
-    Text(String),
 }
 
 impl Act {
@@ -416,61 +257,6 @@ impl Act {
     #[must_use]
     pub fn early(mut self) -> Self {
         self.delivery.early = true;
-        self
-    }
-}
-
-impl From<&str> for StatusReply {
-    fn from(status_type: &str) -> Self {
-        Self { status_type: status_type.to_owned(), ..Self::default() }
-    }
-}
-
-impl StatusReply {
-    /// A Status_Message of this type, in the version of the request, with the right `in_response_to`.
-    pub fn new(status_type: &str) -> Self {
-        status_type.into()
-    }
-
-    /// Adds a Detail.
-    #[must_use]
-    pub fn detail(mut self, name: &str, value: &str) -> Self {
-        self.details.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Writes Status_Detail as text, as 1.0 does it, in whichever version.
-    #[must_use]
-    pub fn text_detail(mut self, text: &str) -> Self {
-        self.text_detail = Some(text.to_owned());
-        self
-    }
-
-    /// Adds a Message.
-    #[must_use]
-    pub fn message(mut self, text: &str) -> Self {
-        self.message = Some(text.to_owned());
-        self
-    }
-
-    /// Adds an Extended_Header: where OpenTAXII puts ITEM.
-    #[must_use]
-    pub fn extended(mut self, name: &str, value: &str) -> Self {
-        self.extended.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// Writes it in this version, whatever the request's was.
-    #[must_use]
-    pub fn version(mut self, version: Version) -> Self {
-        self.version = Some(version);
-        self
-    }
-
-    /// Answers another message, or (`None`) does not say which one.
-    #[must_use]
-    pub fn in_response_to(mut self, id: Option<&str>) -> Self {
-        self.in_response_to = id.map_or(InResponseTo::Missing, |id| InResponseTo::Text(id.to_owned()));
         self
     }
 }

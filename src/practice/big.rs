@@ -11,7 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::taxii::message::ContentBinding;
 
 use super::acts::{Chunks, Generator};
-use super::reply::{BlockReply, PollReply, block_halves, escaped, poll_halves};
+use super::page::escaped;
+use super::reply::{BlockReply, PollReply, block_halves, poll_halves};
 
 /// About how much is generated at once.
 const CHUNK: usize = 64 << 10;

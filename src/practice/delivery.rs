@@ -4,12 +4,72 @@ use std::io::{self, Write as _};
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::acts::{Chunks, Close, Delivery, Framing, Generator};
+use super::acts::{Chunks, Generator};
 use super::http::Connection;
+
+/// How a connection ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Close {
+    /// An orderly close.
+    Fin,
+    /// A reset.
+    Reset,
+}
+
+/// How the end of a body is told to the client.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    /// A Content-Length that is right (generated bodies: chunked).
+    #[default]
+    Honest,
+    /// A Content-Length that is this many bytes off; the connection is closed after the body.
+    LengthOff(i64),
+    /// Two Content-Length headers that disagree by one.
+    TwoLengths,
+    /// Chunked transfer coding.
+    Chunked,
+    /// Chunked transfer coding without the last chunk.
+    ChunkedOpen,
+    /// Neither: the body ends with the connection.
+    UntilClose,
+}
+
+/// How the bytes of an answer travel.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Delivery {
+    pub(super) status: Option<u16>,
+    /// Headers that are set; `None` takes a header away.
+    pub(super) headers: Vec<(String, Option<String>)>,
+    pub(super) framing: Framing,
+    pub(super) gzip: bool,
+    pub(super) drip: Option<Drip>,
+    pub(super) cut: Option<Cut>,
+    pub(super) close: bool,
+    pub(super) skew: TimeDelta,
+    pub(super) early: bool,
+}
+
+/// How slowly an answer travels.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Drip {
+    pub(super) bytes: usize,
+    pub(super) pause: Duration,
+    /// Whether the head drips too.
+    pub(super) head: bool,
+}
+
+/// Where an answer breaks off.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Cut {
+    pub(super) at: u64,
+    /// Whether `at` counts from the first byte of the body, or else of the whole answer.
+    pub(super) body: bool,
+    pub(super) how: Close,
+}
 
 /// An answer as it should be; a [`Delivery`] may change it.
 #[derive(Debug)]

@@ -2,7 +2,27 @@
 
 use bytes::Bytes;
 
-use super::acts::Envelope;
+/// How an XML envelope is written as bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// UTF-8, starting with its declaration.
+    #[default]
+    Utf8,
+    /// UTF-8 without a declaration.
+    NoDeclaration,
+    /// UTF-8 with a byte order mark.
+    Bom,
+    /// UTF-8 with a newline before the declaration, which is not well-formed.
+    NewlineFirst,
+    /// UTF-8 with a newline before the root and no declaration, as MineMeld sends it.
+    NewlineNoDeclaration,
+    /// UTF-16, little-endian, with a byte order mark.
+    Utf16Le,
+    /// UTF-16, big-endian, with a byte order mark.
+    Utf16Be,
+    /// ISO-8859-1, as declared; other characters become references.
+    Latin1,
+}
 
 const UTF_8: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
 

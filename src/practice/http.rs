@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::acts::Close;
+use super::delivery::Close;
 
 /// The longest head of a request, and the longest line inside a chunked body.
 const MAX_HEAD: usize = 64 << 10;

@@ -4,27 +4,36 @@
 //! the next requests, down to single bytes. It makes its own HTTP, because bytes that no library would send are the point.
 
 mod acts;
+mod answer;
 mod big;
 mod delivery;
 mod envelope;
 mod http;
 mod options;
+mod page;
 mod quirks;
 mod reply;
 pub mod samples;
+mod seen;
 mod server;
 mod services;
 mod sink;
+mod status;
 mod store;
 mod strict;
 
-pub use acts::{Act, Change, Chunks, Close, Envelope, Framing, Quirk, Service, StatusReply};
+pub use acts::{Act, Chunks, Service};
 pub use big::{BigResponse, Style};
+pub use delivery::{Close, Framing};
+pub use envelope::Envelope;
 pub use options::{
     Addresses, Advertised, Asynchronous, Auth, Clock, CollectionSpec, Destinations, InboxSpec, Observer, Options,
 };
+pub use quirks::{Change, Quirk};
 pub use reply::{BlockReply, PollReply};
-pub use store::{BlockSpec, Seen, Stored};
+pub use seen::Seen;
+pub use status::StatusReply;
+pub use store::{BlockSpec, Stored};
 
 use std::io;
 use std::net::SocketAddr;
@@ -34,6 +43,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 
 use server::Server;
+
+#[cfg(test)]
+mod tests;
 
 /// A running practice server; it stops when this is dropped.
 #[derive(Debug)]

@@ -1,9 +1,70 @@
 //! How each quirk changes a Poll_Response.
 
+use std::fmt;
+use std::sync::Arc;
+
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::acts::Quirk;
 use super::reply::PollReply;
+
+/// How a Poll_Response departs from the honest one.
+#[derive(Clone, Debug)]
+pub enum Quirk {
+    /// No Inclusive_End_Timestamp.
+    NoEnd,
+    /// The End is the asked one, even in the future.
+    EchoEnd,
+    /// The End is the asked one (without one: the honest one) moved by this much.
+    ShiftEnd(TimeDelta),
+    /// The End lies this much before the Begin of the request.
+    EndBeforeBegin(TimeDelta),
+    /// The End reads so, whatever that is.
+    EndText(String),
+    /// The End has seven fraction digits.
+    SevenDigits,
+    /// The End has no zone.
+    NoZone,
+    /// The labels of the blocks lie after the End, by a second and more.
+    LabelsAfterEnd,
+    /// The blocks have no labels.
+    NoLabels,
+    /// `more` reads so: `1`, `TRUE`, `0` (the honest value does not matter).
+    More(String),
+    /// No `result_id`.
+    NoResultId,
+    /// The result has this id, here and in the fulfilments that follow.
+    ResultId(String),
+    /// `result_part_number` reads so.
+    PartNumber(String),
+    /// A part without blocks is put into the result at this position (from 1; past the end: the last).
+    EmptyPart(usize),
+    /// Whatever was asked for, the blocks of part 1 again, with `more`.
+    RepeatPart,
+    /// `collection_name` reads so.
+    CollectionName(String),
+    /// Begin and End are those of the whole result on every part, as OpenTAXII does it.
+    WholeRange,
+    /// Begin stands after End, as MineMeld does it.
+    BeginAfterEnd,
+    /// No Exclusive_Begin_Timestamp.
+    NoBegin,
+    /// The TAXII namespace is the default one; payloads without a prefix fall into it.
+    DefaultNamespace,
+    /// Further attributes on the root, such as namespace declarations that contents rely on.
+    RootAttributes(String),
+    /// Anything else.
+    Change(Change),
+}
+
+/// A change of any kind to the Poll_Response.
+#[derive(Clone)]
+pub struct Change(pub(super) Arc<dyn Fn(&mut PollReply) + Send + Sync>);
+
+impl fmt::Debug for Change {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Change")
+    }
+}
 
 /// The range of a result, for the quirks that are about it.
 #[derive(Debug)]

@@ -1,13 +1,11 @@
-//! Poll_Response and Status_Message as values of plain text, so that every part of them can be made wrong.
-//!
-//! The other messages are written by the TAXII room; these two are where clients meet the oddest servers.
+//! A Poll_Response as a value of plain text, so that every part of it can be made wrong.
 
 use bytes::Bytes;
 
 use crate::taxii::Version;
 use crate::taxii::message::ContentBinding;
 
-use super::acts::{InResponseTo, StatusReply};
+use super::page::{Page, escaped};
 
 /// A Poll_Response just before it is written. Everything is text: nothing keeps it from being wrong.
 #[derive(Clone, Debug)]
@@ -59,84 +57,6 @@ pub struct BlockReply {
     pub label: Option<String>,
     /// Message.
     pub message: Option<String>,
-}
-
-/// XML being written, with the prefix of the TAXII namespace.
-struct Page {
-    bytes: Vec<u8>,
-    prefix: String,
-}
-
-impl Page {
-    fn new(prefix: &str) -> Self {
-        let prefix = if prefix.is_empty() { String::new() } else { format!("{prefix}:") };
-        Self { bytes: DECLARATION.as_bytes().to_vec(), prefix }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.bytes.extend_from_slice(text.as_bytes());
-    }
-
-    /// A start tag of the TAXII namespace.
-    fn open(&mut self, name: &str, attributes: &[(&str, Option<&str>)]) {
-        self.text(&format!("<{}{name}", self.prefix));
-        for (name, value) in attributes {
-            if let Some(value) = value {
-                self.text(&format!(" {name}=\"{}\"", escaped(value)));
-            }
-        }
-        self.text(">");
-    }
-
-    fn close(&mut self, name: &str) {
-        self.text(&format!("</{}{name}>", self.prefix));
-    }
-
-    /// An element with text in it; nothing at all for `None`.
-    fn element(&mut self, name: &str, text: Option<&str>) {
-        if let Some(text) = text {
-            self.open(name, &[]);
-            self.text(&escaped(text));
-            self.close(name);
-        }
-    }
-
-    /// The root's start tag, with the declaration of the namespace.
-    fn root(&mut self, name: &str, version: Version, further: &str, attributes: &[(&str, Option<&str>)]) {
-        let xmlns = self.prefix.strip_suffix(':').map_or("xmlns".to_owned(), |prefix| format!("xmlns:{prefix}"));
-        self.open(name, &[&[(xmlns.as_str(), Some(version.namespace()))], attributes].concat());
-        if !further.is_empty() {
-            self.bytes.pop();
-            self.text(&format!(" {further}>"));
-        }
-    }
-}
-
-/// What a message written here begins with.
-pub(super) const DECLARATION: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>";
-
-/// The usual prefix of the namespace.
-pub(super) fn prefix(version: Version) -> &'static str {
-    match version {
-        Version::V10 => "taxii",
-        Version::V11 => "taxii_11",
-    }
-}
-
-/// Text as it goes into an element or a quoted attribute value.
-pub(super) fn escaped(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            '\r' => escaped.push_str("&#13;"),
-            other => escaped.push(other),
-        }
-    }
-    escaped
 }
 
 /// Writes a Poll_Response (XML Message Binding 1.1, section 3.9; 1.0, section 3.9).
@@ -241,54 +161,5 @@ impl Page {
         self.element("Timestamp_Label", block.label.as_deref());
         self.element("Message", block.message.as_deref().filter(|_| version == Version::V11));
         self.close("Content_Block");
-    }
-}
-
-/// Writes a Status_Message. `request` is the version and the id of the request, as far as they are known.
-pub(super) fn write_status(status: &StatusReply, request: (Version, &str), message_id: &str) -> Vec<u8> {
-    let version = status.version.unwrap_or(request.0);
-    let in_response_to = match &status.in_response_to {
-        InResponseTo::Right => Some(request.1),
-        InResponseTo::Missing => None,
-        InResponseTo::Text(text) => Some(text.as_str()),
-    };
-    let mut page = Page::new(prefix(version));
-    let attributes = [
-        ("message_id", Some(message_id)),
-        ("in_response_to", in_response_to),
-        ("status_type", Some(status.status_type.as_str())),
-    ];
-    page.root("Status_Message", version, "", &attributes);
-    if !status.extended.is_empty() {
-        page.open("Extended_Headers", &[]);
-        for (name, value) in &status.extended {
-            page.open("Extended_Header", &[("name", Some(name))]);
-            page.text(&escaped(value));
-            page.close("Extended_Header");
-        }
-        page.close("Extended_Headers");
-    }
-    page.details(status, version);
-    page.element("Message", status.message.as_deref());
-    page.close("Status_Message");
-    page.bytes
-}
-
-impl Page {
-    /// Status_Detail: names and values in 1.1, one text in 1.0.
-    fn details(&mut self, status: &StatusReply, version: Version) {
-        let values = || status.details.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
-        let in_10 = (version == Version::V10 && !status.details.is_empty()).then(values);
-        if let Some(text) = status.text_detail.clone().or(in_10) {
-            self.element("Status_Detail", Some(&text));
-        } else if !status.details.is_empty() {
-            self.open("Status_Detail", &[]);
-            for (name, value) in &status.details {
-                self.open("Detail", &[("name", Some(name))]);
-                self.text(&escaped(value));
-                self.close("Detail");
-            }
-            self.close("Status_Detail");
-        }
     }
 }

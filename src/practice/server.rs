@@ -11,28 +11,25 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::taxii::Version;
 use crate::taxii::decode::{Decoder, Limits};
-use crate::taxii::encode::encode;
-use crate::taxii::message::{Body as MessageBody, Header, Message};
-use crate::taxii::names::{MEDIA_TYPE, Scheme};
+use crate::taxii::message::Message;
 
-use super::acts::{Act, Answer, Close, Service, StatusReply};
-use super::delivery::{After, Body, Reply, deliver};
+use super::acts::{Act, Answer, Service};
+use super::answer::{Heard, html};
+use super::delivery::{After, Close, deliver};
 use super::http::{Connection, Head, HttpError};
 use super::options::Options;
-use super::reply::{PollReply, write_poll, write_status};
-use super::services::{Call, Route, Said, skeleton};
+use super::seen::Seen;
+use super::services::Route;
 use super::sink::{Collector, Pushed};
-use super::store::{Seen, State};
-use super::strict::{Refusal, check_headers, check_message, check_user, said_version};
+use super::status::StatusReply;
+use super::store::State;
+use super::strict::{Refusal, check_headers, check_message, check_user};
 
 /// Connections at once; more wait.
 const MAX_CONNECTIONS: usize = 256;
 /// How much of a request's body is remembered.
 const BODY_START: usize = 64 << 10;
-/// The longest login request.
-const MAX_LOGIN: usize = 4 << 10;
 
 /// What all connections share.
 pub(super) struct Server {
@@ -42,35 +39,6 @@ pub(super) struct Server {
     /// How many requests were seen.
     pub(super) seen: watch::Sender<u64>,
     connections: AtomicU64,
-}
-
-/// A request as it was received.
-struct Heard {
-    head: Head,
-    route: Option<Route>,
-    body_length: u64,
-    body_start: Bytes,
-    /// The message with its blocks, or why there is none.
-    outcome: Result<(Message, Vec<Pushed>), Refusal>,
-}
-
-impl Heard {
-    fn message(&self) -> Option<&Message> {
-        self.outcome.as_ref().ok().map(|(message, _)| message)
-    }
-
-    fn service(&self) -> Option<Service> {
-        self.route.and_then(|route| route.service(self.message()))
-    }
-
-    fn version(&self) -> Version {
-        self.message().map_or_else(|| said_version(&self.head), |message| message.version)
-    }
-
-    /// The id of the request for an answer; `0` where it is not known, as OpenTAXII has it.
-    fn request_id(&self) -> &str {
-        self.message().map_or("0", |message| message.header.message_id.as_str())
-    }
 }
 
 impl Server {
@@ -228,149 +196,6 @@ impl Server {
         self.state().saw(seen);
         self.seen.send_modify(|count| *count += 1);
     }
-
-    /// The answer, before anything happens to it on the way.
-    fn answer(&self, heard: &Heard, act: &Act) -> Reply {
-        let version = heard.version();
-        let honest = || self.honest(heard, act);
-        if act.performed {
-            // Carried out for what it leaves behind; the client is told something else.
-            let _ = honest();
-        }
-        match &act.answer {
-            Answer::Honest | Answer::Pending(_) => honest(),
-            Answer::Silence | Answer::Closed(_) => html(500, "this is never sent"),
-            Answer::Status(status) => self.status(status, heard, act),
-            Answer::Bytes(bytes) => taxii(version, Body::Whole(bytes.clone())),
-            Answer::Generated(generator) => taxii(version, Body::Generated(generator.clone())),
-            Answer::Big(big) => {
-                let (reply, end) = self.big_head(heard);
-                taxii(version, Body::Generated(big.generator(reply, end)))
-            }
-        }
-    }
-
-    fn honest(&self, heard: &Heard, act: &Act) -> Reply {
-        let (message, blocks) = match &heard.outcome {
-            _ if heard.route == Some(Route::Service(Service::Login)) => return self.login(heard),
-            Err(Refusal::Http(status, text)) => return html(*status, text),
-            Err(Refusal::Status(status)) => {
-                let mut reply = self.status(status, heard, act);
-                if status.status_type == "UNAUTHORIZED" {
-                    reply.status = self.options.unauthorized_status;
-                }
-                return reply;
-            }
-            Ok(request) => request,
-        };
-        let said = {
-            let (options, origin, now) = (&self.options, self.origin.as_str(), self.now());
-            let Some(route) = heard.route else { return html(404, "there is nothing at this address") };
-            let state = &mut *self.state();
-            Call { state, options, origin, now, message, blocks, route, act }.answer()
-        };
-        self.observe(heard, &said);
-        match said {
-            Said::Status(status) => self.status(&status, heard, act),
-            Said::Poll(reply) => taxii(reply.version, Body::Whole(act.envelope.write(write_poll(&reply)))),
-            Said::Message(body) => self.message(heard, act, body),
-        }
-    }
-
-    fn message(&self, heard: &Heard, act: &Act, body: MessageBody) -> Reply {
-        let in_response_to = Some(heard.request_id().to_owned());
-        let message_id = self.state().id();
-        let header = Header { message_id, in_response_to, ..Header::default() };
-        match encode(&Message { version: heard.version(), header, body }) {
-            Ok(bytes) => taxii(heard.version(), Body::Whole(act.envelope.write(bytes))),
-            Err(error) => self.status(&StatusReply::new("FAILURE").message(&error.to_string()), heard, act),
-        }
-    }
-
-    fn status(&self, status: &StatusReply, heard: &Heard, act: &Act) -> Reply {
-        let message_id = self.state().id();
-        let bytes = write_status(status, (heard.version(), heard.request_id()), &message_id);
-        taxii(status.version.unwrap_or(heard.version()), Body::Whole(act.envelope.write(bytes)))
-    }
-
-    /// A token for a user name and a password in JSON.
-    fn login(&self, heard: &Heard) -> Reply {
-        let json = |status, value: serde_json::Value| Reply {
-            status,
-            headers: vec![("Content-Type".to_owned(), "application/json".to_owned())],
-            body: Body::Whole(value.to_string().into()),
-        };
-        let fits = heard.body_length <= MAX_LOGIN as u64 && heard.head.method == "POST";
-        let asked: serde_json::Value = serde_json::from_slice(&heard.body_start).unwrap_or_default();
-        let text = |name: &str| asked.get(name).and_then(|value| value.as_str()).unwrap_or_default().to_owned();
-        if fits && self.options.users.contains(&(text("username"), text("password"))) {
-            json(200, serde_json::json!({ "token": self.state().token() }))
-        } else {
-            html(401, "the user name or the password is wrong")
-        }
-    }
-
-    /// The head of a generated Poll_Response, with the bounds that were asked for, and its End.
-    fn big_head(&self, heard: &Heard) -> (PollReply, DateTime<Utc>) {
-        let now = self.now();
-        let (collection, begin, end) = match heard.message().map(|message| &message.body) {
-            Some(MessageBody::PollRequest(request)) => {
-                (&request.collection, request.begin.clone(), request.end.clone())
-            }
-            Some(MessageBody::PollFulfillment(request)) => (&request.collection, None, None),
-            _ => (&String::new(), None, None),
-        };
-        let mut reply = skeleton(heard.version(), heard.request_id(), collection);
-        reply.begin = begin.map(|begin| begin.text);
-        reply.end =
-            Some(end.as_ref().map_or_else(|| now.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string(), |end| end.text.clone()));
-        (reply, end.map_or(now, |end| end.at))
-    }
-
-    /// Tells the observer about an exchange in a line.
-    fn observe(&self, heard: &Heard, said: &Said) {
-        let (Some(observer), Some(message)) = (&self.options.observer, heard.message()) else { return };
-        let request = match &message.body {
-            MessageBody::PollRequest(request) => format!("Poll_Request for {}", request.collection),
-            MessageBody::PollFulfillment(request) => {
-                format!("Poll_Fulfillment for {}, part {}", request.collection, request.part)
-            }
-            MessageBody::InboxMessage(inbox) => {
-                format!("Inbox_Message with {} block(s) for {}", inbox.blocks, inbox.destinations.join(", "))
-            }
-            MessageBody::SubscriptionRequest(request) => {
-                format!("{} for {}", request.action.name(), request.collection)
-            }
-            _ => super::store::kind(&message.body).to_owned(),
-        };
-        let answer = match said {
-            Said::Message(body) => super::store::kind(body).to_owned(),
-            Said::Poll(reply) => format!("{} block(s)", reply.blocks.len()),
-            Said::Status(status) => status.status_type.clone(),
-        };
-        observer(&format!("{request}: {answer}"));
-    }
-}
-
-/// An answer with the headers of TAXII (HTTP Protocol Binding 1.0, section 2.1).
-fn taxii(version: Version, body: Body) -> Reply {
-    let headers = [
-        ("Content-Type", MEDIA_TYPE),
-        ("X-TAXII-Content-Type", version.message_binding()),
-        ("X-TAXII-Protocol", Scheme::Http.protocol_id()),
-        ("X-TAXII-Services", version.services_id()),
-    ];
-    Reply { status: 200, headers: headers.map(|(name, value)| (name.to_owned(), value.to_owned())).to_vec(), body }
-}
-
-/// An answer for people.
-fn html(status: u16, text: &str) -> Reply {
-    let mut headers = vec![("Content-Type".to_owned(), "text/html; charset=utf-8".to_owned())];
-    if status == 405 {
-        headers.push(("Allow".to_owned(), "POST".to_owned()));
-    }
-    let body = format!("<!doctype html>\n<html><body><p>{}</p></body></html>\n", super::reply::escaped(text));
-    Reply { status, headers, body: Body::Whole(body.into()) }
 }
 
 /// Binds the listener of a server, on a loopback address only.

@@ -7,10 +7,11 @@ use bytes::Bytes;
 use chrono::{DateTime, DurationRound, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::taxii::message::{Body, ContentBinding, Format, Message, Parameters};
+use crate::taxii::message::{ContentBinding, Format, Parameters};
 
 use super::acts::{Act, Service};
 use super::options::CollectionSpec;
+use super::seen::Seen;
 use super::sink::Pushed;
 
 /// Caps of what is remembered; the oldest goes first, but blocks and subscriptions are refused instead.
@@ -70,58 +71,6 @@ pub(super) enum Form {
     Text,
     /// As base64.
     Base64,
-}
-
-/// One request that the server read.
-#[derive(Clone, Debug)]
-pub struct Seen {
-    /// When, by the server's clock.
-    pub at: DateTime<Utc>,
-    /// The number of its connection, from 1: equal numbers mean that it was kept alive.
-    pub connection: u64,
-    /// The service it was sent to; `None` for an unknown address.
-    pub service: Option<Service>,
-    /// Method.
-    pub method: String,
-    /// Request target.
-    pub path: String,
-    /// Headers in order, names as they were sent.
-    pub headers: Vec<(String, String)>,
-    /// Length of the body in bytes, without its framing.
-    pub body_length: u64,
-    /// The first 64 KiB of the body.
-    pub body_start: Bytes,
-    /// The message, if the body was one.
-    pub message: Option<Message>,
-}
-
-impl Seen {
-    /// The value of a header.
-    pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
-    }
-
-    /// The kind of the message: the name of its root element in TAXII 1.1, or `none`.
-    pub fn kind(&self) -> &'static str {
-        self.message.as_ref().map_or("none", |message| kind(&message.body))
-    }
-}
-
-/// The name of a message's root element in TAXII 1.1.
-pub(super) fn kind(body: &Body) -> &'static str {
-    match body {
-        Body::DiscoveryRequest => "Discovery_Request",
-        Body::DiscoveryResponse(_) => "Discovery_Response",
-        Body::CollectionInformationRequest => "Collection_Information_Request",
-        Body::CollectionInformationResponse(_) => "Collection_Information_Response",
-        Body::SubscriptionRequest(_) => "Subscription_Management_Request",
-        Body::SubscriptionResponse(_) => "Subscription_Management_Response",
-        Body::PollRequest(_) => "Poll_Request",
-        Body::PollFulfillment(_) => "Poll_Fulfillment",
-        Body::PollResponse(_) => "Poll_Response",
-        Body::InboxMessage(_) => "Inbox_Message",
-        Body::Status(_) => "Status_Message",
-    }
 }
 
 /// Everything that a practice server remembers.

@@ -8,9 +8,9 @@ use crate::taxii::Version;
 use crate::taxii::message::{Body, Message};
 use crate::taxii::names::{MEDIA_TYPE, Scheme};
 
-use super::acts::StatusReply;
 use super::http::Head;
 use super::options::{Auth, Options};
+use super::status::StatusReply;
 use super::store::State;
 
 /// Why a request is refused before its message counts.

@@ -5,8 +5,8 @@ use crate::taxii::message::{
     Body, Collection, ServiceType, Subscription, SubscriptionAction, SubscriptionRequest, SubscriptionResponse,
 };
 
-use crate::practice::acts::StatusReply;
 use crate::practice::options::CollectionSpec;
+use crate::practice::status::StatusReply;
 use crate::practice::store::Subscribed;
 
 use super::{Call, Said, is_among, not_found, unsupported_content};

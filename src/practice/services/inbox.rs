@@ -2,8 +2,8 @@
 
 use crate::taxii::message::InboxMessage;
 
-use crate::practice::acts::StatusReply;
 use crate::practice::options::{Destinations, InboxSpec};
+use crate::practice::status::StatusReply;
 
 use super::{Call, Route, is_among, not_found, unsupported_content};
 

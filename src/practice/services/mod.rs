@@ -13,10 +13,11 @@ use crate::taxii::Version;
 use crate::taxii::message::{Body, Contact, ContentBinding, Message, ServiceType};
 use crate::taxii::names::Scheme;
 
-use super::acts::{Act, Service, StatusReply};
+use super::acts::{Act, Service};
 use super::options::{Addresses, CollectionSpec, InboxSpec, Options};
 use super::reply::PollReply;
 use super::sink::Pushed;
+use super::status::StatusReply;
 use super::store::State;
 
 /// The path of the one address for all services.

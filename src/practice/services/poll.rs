@@ -11,10 +11,12 @@ use crate::taxii::Version;
 use crate::taxii::message::{CollectionType, Parameters, PollFulfillment, PollRequest, ResponseType};
 use crate::taxii::time::{Precision, Timestamp};
 
-use crate::practice::acts::{Answer, Quirk, StatusReply};
+use crate::practice::acts::Answer;
 use crate::practice::options::CollectionSpec;
-use crate::practice::quirks::Range;
-use crate::practice::reply::{BlockReply, PollReply, escaped, prefix};
+use crate::practice::page::{escaped, prefix};
+use crate::practice::quirks::{Quirk, Range};
+use crate::practice::reply::{BlockReply, PollReply};
+use crate::practice::status::StatusReply;
 use crate::practice::store::{Form, ResultSet, Stored};
 
 use super::{Call, is_among, not_found, unsupported_content};
