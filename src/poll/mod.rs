@@ -1,6 +1,6 @@
 //! Walk 1: a content block, from the wire to a reader.
 //!
-//! [`Feed::poll`] reads from top to bottom what HOUSE-style prose would say: the output directory is opened (and an
+//! [`Feed::poll`] reads from top to bottom: the output directory is opened (and an
 //! earlier end mended), the ledger gives the cursor or a result under way, ranges are asked for one after the other up
 //! to one instant of the server's clock, and each result is fetched part by part. A part is staged while it arrives,
 //! made durable, committed and handed over before the next one is asked for; the cursor moves with the last.
@@ -15,6 +15,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use crate::clock::Clock;
 use crate::config::{self, Start};
@@ -30,9 +31,6 @@ use crate::taxii::status::Class;
 use crate::taxii::time::{Timestamp, earlier};
 
 use result::Outcome;
-
-/// A server may shorten what it returns this often before the rest is left for the next time.
-const ROUNDS: u32 = 1000;
 
 /// A PENDING result is given up after this long.
 const PENDING: Duration = Duration::from_secs(24 * 3600);
@@ -130,6 +128,12 @@ struct Setting {
     set: bool,
 }
 
+/// A range whose reply could not be read, and why.
+struct Unreadable {
+    range: Range,
+    words: String,
+}
+
 impl Feed {
     /// What the cursor belongs to: with another identity it starts afresh.
     pub fn identity(&self) -> String {
@@ -187,17 +191,32 @@ impl Feed {
             Err(error) => return Err(error.into()),
         };
         if let Some(progress) = under_way(&setting.row) {
+            let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
-            lines::poll_resumed(&self.name, poll.progress().part);
-            if let Some(ended) = self.finish(&setting, poll, &address).await? {
-                return Ok(ended);
+            lines::poll_resumed(&self.name, poll.part());
+            match (self.result(&setting, poll, &address).await?, range) {
+                (Outcome::Stopped, _) => return Ok(Ended::Stopped),
+                (Outcome::Halve(words), Some(range)) => {
+                    return self.windows(&setting, &address, Some(Unreadable { range, words })).await;
+                }
+                _ => {}
             }
         }
         if setting.set {
-            let poll = Poll::new(setting.plan.clone(), None, self.clock.now());
-            return Ok(self.finish(&setting, poll, &address).await?.unwrap_or(Ended::UpToDate));
+            return self.whole_set(&setting, &address).await;
         }
-        self.windows(&setting, &address).await
+        self.windows(&setting, &address, None).await
+    }
+
+    /// A DATA_SET is asked for whole, each time.
+    async fn whole_set(&self, setting: &Setting, address: &Url) -> Result<Ended, Failure> {
+        let poll = Poll::new(setting.plan.clone(), None, self.clock.now());
+        match self.result(setting, poll, address).await? {
+            Outcome::Moved(_) | Outcome::Nothing => Ok(Ended::UpToDate),
+            Outcome::Stopped => Ok(Ended::Stopped),
+            // There is no range that could be halved.
+            Outcome::Halve(words) => Err(Failure { words, hint: String::new(), not_before: None, admin: false }),
+        }
     }
 
     /// Opens the output directory, mends what an earlier end left, and learns what kind of collection it is.
@@ -262,38 +281,27 @@ impl Feed {
         Ok(())
     }
 
-    /// Range after range, all up to the same instant of the server's clock.
-    async fn windows(&self, setting: &Setting, address: &url::Url) -> Result<Ended, Failure> {
+    /// Range after range, all up to the same instant of the server's clock. `unreadable`: what was under way before
+    /// turned out to be unreadable; it is asked for in halves.
+    async fn windows(&self, setting: &Setting, address: &Url, unreadable: Option<Unreadable>) -> Result<Ended, Failure> {
         let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
         let now = exchange::server_now(self.clock.now(), skew);
-        let mut cursor = self.cursor().await?;
-        let mut rounds = 0;
-        let mut next = self.ask(cursor.as_ref(), now, setting);
+        let mut next = match unreadable {
+            Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
+            None => self.ask(self.cursor().await?.as_ref(), now, setting),
+        };
         while let Some(range) = next {
             let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
-            let outcome = self.result(setting, poll, address).await?;
-            let moved = match outcome {
-                Outcome::Moved(moved) => moved,
-                Outcome::Nothing => return Ok(Ended::UpToDate),
+            next = match self.result(setting, poll, address).await? {
+                Outcome::Moved(Some(moved)) => {
+                    if let CursorMove::Unchanged { within_overlap: false } = moved {
+                        lines::cursor_stays(&self.name, &range.end.text);
+                    }
+                    range.follow(&moved, now, &setting.pace)
+                }
+                Outcome::Moved(None) | Outcome::Nothing => None,
                 Outcome::Stopped => return Ok(Ended::Stopped),
-                Outcome::Halve(words) => {
-                    next = Some(self.halve(&range, setting, words)?);
-                    continue;
-                }
-            };
-            next = match moved {
-                Some(CursorMove::To { cursor: reached, shortened }) => {
-                    rounds += 1;
-                    let rest = if shortened && rounds < ROUNDS { range.rest(&reached, &setting.pace) } else { None };
-                    let stop_here = shortened && rest.is_none();
-                    cursor = Some(reached);
-                    if stop_here { None } else { rest.or_else(|| self.ask(cursor.as_ref(), now, setting)) }
-                }
-                Some(CursorMove::Unchanged) => {
-                    lines::cursor_stays(&self.name, &range.end.text);
-                    None
-                }
-                None => None,
+                Outcome::Halve(words) => Some(self.halve(&range, setting, words)?),
             };
             if next.is_some() {
                 self.look_at_room(setting).await?;
@@ -330,19 +338,6 @@ impl Feed {
         let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
         let row = blocking(move || Ok(ledger.feed(&name, &identity)?)).await?;
         Ok(row.cursor.map(|cursor| Timestamp { text: cursor.text, at: cursor.at }))
-    }
-
-    /// A whole DATA_SET, or a result that was under way before. `None`: go on with the next range.
-    async fn finish(&self, setting: &Setting, poll: Poll, address: &url::Url) -> Result<Option<Ended>, Failure> {
-        match self.result(setting, poll, address).await? {
-            Outcome::Moved(_) | Outcome::Nothing => Ok(None),
-            Outcome::Stopped => Ok(Some(Ended::Stopped)),
-            // A set cannot be asked for in halves; a range that was under way is asked for again from the cursor.
-            Outcome::Halve(words) if setting.set => {
-                Err(Failure { words, hint: String::new(), not_before: None, admin: false })
-            }
-            Outcome::Halve(_) => Ok(None),
-        }
     }
 
     /// Waits as long as a server asked for, where that is not too long.

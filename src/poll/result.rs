@@ -15,9 +15,6 @@ use crate::taxii::message::{Body, PollResponse};
 use crate::taxii::status::{Class, backoff};
 use crate::taxii::time::earlier;
 
-/// A result is asked for again this often after the server has lost it, within one poll.
-const ABANDONED: u32 = 3;
-
 /// How a result ended.
 pub(super) enum Outcome {
     /// All of it is in place. `None` for a DATA_SET, which has no cursor.
@@ -46,10 +43,11 @@ impl Feed {
             if self.stop.is_cancelled() {
                 return Ok(Outcome::Stopped);
             }
+            let number = poll.part();
             let Attempt { step, part } = self.attempt(setting, &mut poll, address).await?;
             match (step, part) {
                 (Step::Store { last }, Some(part)) => {
-                    self.store(setting, &poll, part, last, &mut brought).await?;
+                    self.store(setting, &poll, part, Stored { number, last }, &mut brought).await?;
                     tries = Tries::new(self);
                     if last {
                         lines::result_complete(&self.name, &poll, &brought.totals, brought.parts, brought.empty);
@@ -69,11 +67,11 @@ impl Feed {
                     lines::nothing_to_report(&self.name, &self.shown(&words));
                     return Ok(Outcome::Nothing);
                 }
-                (Step::Abandon { words }, _) => {
+                (Step::Abandon { at_once, words }, _) => {
                     let words = self.shown(&words);
                     lines::result_abandoned(&self.name, &words);
                     self.forget(setting).await?;
-                    if poll.progress().abandoned > ABANDONED {
+                    if !at_once {
                         return Err(Failure { words, hint: String::new(), not_before: None, admin: false });
                     }
                 }
