@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::form::Form;
-use super::refusal::{Refusal, shown};
+use super::refusal::Refusal;
 use crate::taxii::message::RootElement;
 use crate::xml::{self, Consumer, Error, Fault, FaultKind, Kind, StartTag, Token};
 
@@ -115,21 +115,23 @@ impl Seen {
     }
 }
 
+/// The reader's words are fit to be shown: names in them are escaped and cut.
 fn refusal(error: Error<Fault>) -> Refusal {
     match error {
-        Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, reason: shown(&what) },
-        Error::Consumer(Fault { at, kind: FaultKind::TooDeep(limit) }) => {
-            Refusal::TooLarge { line: at.line, what: format!("elements nested deeper than {limit} levels") }
-        }
-        Error::Consumer(Fault { at, kind }) => {
-            Refusal::NotWellFormed { line: at.line, reason: shown(&kind.to_string()) }
-        }
+        Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, reason: what },
+        Error::Consumer(Fault { at, kind }) => match kind {
+            FaultKind::TooDeep(_)
+            | FaultKind::TooManyAttributes(_)
+            | FaultKind::TooManyNamespaces(_)
+            | FaultKind::NamespacesTooLong(_) => Refusal::TooLarge { line: at.line, what: kind.to_string() },
+            _ => Refusal::NotWellFormed { line: at.line, reason: kind.to_string() },
+        },
         Error::Limit { at, name, value } => {
-            Refusal::TooLarge { line: at.line, what: format!("{name} larger than the limit of {value}") }
+            Refusal::TooLarge { line: at.line, what: format!("{name} larger than the limit of {value} bytes") }
         }
         Error::CutShort => Refusal::CutShort,
         Error::Empty => Refusal::NoRoot,
         Error::Doctype { at } => Refusal::Doctype { line: at.line },
-        Error::Encoding(what) => Refusal::Encoding(shown(&what)),
+        Error::Encoding(what) => Refusal::Encoding(what),
     }
 }
