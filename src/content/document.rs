@@ -86,7 +86,7 @@ impl Consumer for Seen {
         // Readers put pieces, references and CDATA sections together until the next tag, comment or instruction.
         self.text = match token.kind {
             Kind::Text => self.text + token.raw.len() as u64,
-            Kind::CData(inside) => self.text + inside.len() as u64,
+            Kind::Section(inside) => self.text + inside.len() as u64,
             Kind::Reference(character) => self.text + character.len_utf8() as u64,
             _ => 0,
         };
