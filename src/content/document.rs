@@ -85,6 +85,7 @@ impl Consumer for Seen {
         }
         // Readers put pieces, references and CDATA sections together until the next tag, comment or instruction.
         self.text = match token.kind {
+            _ if token.depth == 0 => 0,
             Kind::Text => self.text + token.raw.len() as u64,
             Kind::Section(inside) => self.text + inside.len() as u64,
             Kind::Reference(character) => self.text + character.len_utf8() as u64,
@@ -118,13 +119,13 @@ impl Seen {
 /// The reader's words are fit to be shown: names in them are escaped and cut.
 fn refusal(error: Error<Fault>) -> Refusal {
     match error {
-        Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, reason: what },
+        Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, column: at.column, reason: what },
         Error::Consumer(Fault { at, kind }) => match kind {
             FaultKind::TooDeep(_)
             | FaultKind::TooManyAttributes(_)
             | FaultKind::TooManyNamespaces(_)
             | FaultKind::NamespacesTooLong(_) => Refusal::TooLarge { line: at.line, what: kind.to_string() },
-            _ => Refusal::NotWellFormed { line: at.line, reason: kind.to_string() },
+            _ => Refusal::NotWellFormed { line: at.line, column: at.column, reason: kind.to_string() },
         },
         Error::Limit { at, name, value } => {
             Refusal::TooLarge { line: at.line, what: format!("{name} larger than the limit of {value} bytes") }

@@ -10,10 +10,12 @@ pub enum Refusal {
     #[error("the file holds nothing but white space")]
     Blank,
     /// Begins like XML and breaks a rule of XML 1.0 or of Namespaces in XML 1.0.
-    #[error("not well formed at line {line}: {reason}")]
+    #[error("not well formed at line {line}, column {column}: {reason}")]
     NotWellFormed {
         /// Line, from 1.
         line: u64,
+        /// Column, from 1, in bytes of UTF-8.
+        column: u64,
         /// The rule that is broken.
         reason: String,
     },

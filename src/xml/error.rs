@@ -7,6 +7,8 @@ pub struct Position {
     pub offset: u64,
     /// Its line, from 1.
     pub line: u64,
+    /// Its column, from 1, in bytes of the document's UTF-8 form.
+    pub column: u64,
 }
 
 /// Why a document cannot be read on. Completes "cannot read …: ".
