@@ -305,6 +305,19 @@ impl Scanner {
         consumer.fault(Fault { at, kind }).map_err(Error::Consumer)
     }
 
+    /// Tells of a fault in the token that comes next, behind some bytes of it.
+    #[cold]
+    fn fault_inside<C: Consumer>(
+        &mut self,
+        window: Window<'_>,
+        before: &[u8],
+        kind: FaultKind,
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
+        let at = self.position(window, self.emitted).behind(before);
+        consumer.fault(Fault { at, kind }).map_err(Error::Consumer)
+    }
+
     #[cold]
     fn broken<E>(&mut self, window: Window<'_>, offset: u64, what: impl Into<String>) -> Error<E> {
         Error::Broken { at: self.position(window, offset), what: what.into() }
