@@ -32,6 +32,8 @@ pub(super) struct Inspected {
     pub(super) form: Form,
     /// The longest run of character data that a reader would see as one text, in bytes of UTF-8.
     pub(super) longest_text: u64,
+    /// How deep its elements are nested; the root alone is 1.
+    pub(super) depth: usize,
 }
 
 /// What the tokens said.
@@ -42,6 +44,7 @@ struct Seen {
     range: Range<u64>,
     text: u64,
     longest_text: u64,
+    depth: usize,
 }
 
 impl Document {
@@ -70,6 +73,7 @@ impl Document {
                 None => Form::Transcoded { range: start..end },
             },
             longest_text: self.seen.longest_text,
+            depth: self.seen.depth,
         })
     }
 }
@@ -91,6 +95,7 @@ impl Consumer for Seen {
             Kind::Reference(character) => self.text + character.len_utf8() as u64,
             _ => 0,
         };
+        self.depth = self.depth.max(token.depth);
         self.longest_text = self.longest_text.max(self.text);
         Ok(())
     }

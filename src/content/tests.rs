@@ -174,7 +174,8 @@ fn what_looks_like_xml_is_well_formed_or_refused_whatever_the_binding() {
     }
     let latin = refused(b"<a>caf\xE9</a>", Some("urn:any")).to_string();
     assert!(latin.contains("bytes that are not characters in the document's encoding"), "{latin}");
-    sendable(deep(512).as_bytes(), Some("urn:any"));
+    assert_eq!(sendable(deep(512).as_bytes(), Some("urn:any")).remarks.len(), 1, "some receivers refuse that, too");
+    assert_eq!(sendable(deep(253).as_bytes(), Some("urn:any")).remarks, [""; 0]);
 }
 
 #[test]
