@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::form::Form;
-use super::refusal::{Refusal, shown};
+use super::refusal::Refusal;
 use crate::taxii::message::RootElement;
 use crate::xml::{self, Consumer, Error, Fault, FaultKind, Kind, StartTag, Token};
 
@@ -32,6 +32,8 @@ pub(super) struct Inspected {
     pub(super) form: Form,
     /// The longest run of character data that a reader would see as one text, in bytes of UTF-8.
     pub(super) longest_text: u64,
+    /// How deep its elements are nested; the root alone is 1.
+    pub(super) depth: usize,
 }
 
 /// What the tokens said.
@@ -42,6 +44,7 @@ struct Seen {
     range: Range<u64>,
     text: u64,
     longest_text: u64,
+    depth: usize,
 }
 
 impl Document {
@@ -70,6 +73,7 @@ impl Document {
                 None => Form::Transcoded { range: start..end },
             },
             longest_text: self.seen.longest_text,
+            depth: self.seen.depth,
         })
     }
 }
@@ -85,11 +89,13 @@ impl Consumer for Seen {
         }
         // Readers put pieces, references and CDATA sections together until the next tag, comment or instruction.
         self.text = match token.kind {
+            _ if token.depth == 0 => 0,
             Kind::Text => self.text + token.raw.len() as u64,
-            Kind::CData(inside) => self.text + inside.len() as u64,
+            Kind::Section(inside) => self.text + inside.len() as u64,
             Kind::Reference(character) => self.text + character.len_utf8() as u64,
             _ => 0,
         };
+        self.depth = self.depth.max(token.depth);
         self.longest_text = self.longest_text.max(self.text);
         Ok(())
     }
@@ -115,21 +121,23 @@ impl Seen {
     }
 }
 
+/// The reader's words are fit to be shown: names in them are escaped and cut.
 fn refusal(error: Error<Fault>) -> Refusal {
     match error {
-        Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, reason: shown(&what) },
-        Error::Consumer(Fault { at, kind: FaultKind::TooDeep(limit) }) => {
-            Refusal::TooLarge { line: at.line, what: format!("elements nested deeper than {limit} levels") }
-        }
-        Error::Consumer(Fault { at, kind }) => {
-            Refusal::NotWellFormed { line: at.line, reason: shown(&kind.to_string()) }
-        }
+        Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, column: at.column, reason: what },
+        Error::Consumer(Fault { at, kind }) => match kind {
+            FaultKind::TooDeep(_)
+            | FaultKind::TooManyAttributes(_)
+            | FaultKind::TooManyNamespaces(_)
+            | FaultKind::NamespacesTooLong(_) => Refusal::TooLarge { line: at.line, what: kind.to_string() },
+            _ => Refusal::NotWellFormed { line: at.line, column: at.column, reason: kind.to_string() },
+        },
         Error::Limit { at, name, value } => {
-            Refusal::TooLarge { line: at.line, what: format!("{name} larger than the limit of {value}") }
+            Refusal::TooLarge { line: at.line, what: format!("{name} larger than the limit of {value} bytes") }
         }
         Error::CutShort => Refusal::CutShort,
         Error::Empty => Refusal::NoRoot,
         Error::Doctype { at } => Refusal::Doctype { line: at.line },
-        Error::Encoding(what) => Refusal::Encoding(shown(&what)),
+        Error::Encoding(what) => Refusal::Encoding(what),
     }
 }

@@ -40,7 +40,7 @@ impl Form {
                 Stage::Transcoded(Box::new(xml::Document::new(document::options())), Utf8(Window::new(range, out)))
             }
             Self::Escaped { range } => Stage::Escaped(Window::new(range, Escaping(out))),
-            Self::Base64 => Stage::Base64(EncoderWriter::new(out, &STANDARD)),
+            Self::Base64 => Stage::Base64(Box::new(EncoderWriter::new(out, &STANDARD))),
         })
     }
 }
@@ -52,7 +52,8 @@ enum Stage<W: Write> {
     Verbatim(Window<W>),
     Transcoded(Box<xml::Document>, Utf8<W>),
     Escaped(Window<Escaping<W>>),
-    Base64(EncoderWriter<'static, GeneralPurpose, W>),
+    // Boxed, for it holds a kilobyte that the other stages do not need.
+    Base64(Box<EncoderWriter<'static, GeneralPurpose, W>>),
 }
 
 impl<W: Write> ContentWriter<W> {

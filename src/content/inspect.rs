@@ -12,6 +12,11 @@ use super::text::{Characters, Text};
 /// Readers built on libxml2 refuse a longer text node by default (`XML_MAX_TEXT_LENGTH`), in bytes of UTF-8.
 const LONGEST_TEXT_OF_LIBXML2: u64 = 10_000_000;
 
+/// Readers built on libxml2 refuse deeper elements by default (`xmlParserMaxDepth`), and Inbox_Message, Content_Block
+/// and Content stand around ours.
+const DEPTH_OF_LIBXML2: usize = 256 - 3;
+
+const DEEP: &str = "holds elements nested deeper than 253 levels, which receivers built on libxml2 refuse";
 const LONG_TEXT: &str = "holds a text of more than 10 MB in one element, which receivers built on libxml2 refuse";
 
 /// What the operator decided about the files of one drop directory.
@@ -120,7 +125,11 @@ impl Inspector {
             Some(binding) => Recognised { binding, stix_version: binding::stix_version(&document.root) },
             None => binding::of_root(&document.root, document.schema_location.as_deref())?,
         };
-        Ok(sendable(recognised, document.form, document.longest_text))
+        let mut sendable = sendable(recognised, document.form, document.longest_text);
+        if document.depth > DEPTH_OF_LIBXML2 {
+            sendable.remarks.push(DEEP);
+        }
+        Ok(sendable)
     }
 
     fn conclude_json(self) -> Result<Sendable, Refusal> {

@@ -10,10 +10,12 @@ pub enum Refusal {
     #[error("the file holds nothing but white space")]
     Blank,
     /// Begins like XML and breaks a rule of XML 1.0 or of Namespaces in XML 1.0.
-    #[error("not well formed at line {line}: {reason}")]
+    #[error("not well formed at line {line}, column {column}: {reason}")]
     NotWellFormed {
         /// Line, from 1.
         line: u64,
+        /// Column, from 1, in bytes of UTF-8.
+        column: u64,
         /// The rule that is broken.
         reason: String,
     },
@@ -40,8 +42,8 @@ pub enum Refusal {
     /// XML whose encoding is not known, or whose bytes are not in it.
     #[error("{0}")]
     Encoding(String),
-    /// Begins like JSON and is not (RFC 8259).
-    #[error("not valid JSON at line {line}, column {column}: {reason}")]
+    /// Begins like JSON and is not (RFC 8259), or is nested too deep.
+    #[error("not readable as JSON at line {line}, column {column}: {reason}")]
     NotJson {
         /// Line, from 1.
         line: u64,
@@ -51,7 +53,7 @@ pub enum Refusal {
         reason: String,
     },
     /// Begins like JSON and is not UTF-8 (RFC 8259, section 8.1).
-    #[error("not valid JSON: it is not UTF-8")]
+    #[error("not readable as JSON: it is not UTF-8")]
     NotUtf8,
     /// The root element belongs to a TAXII message (protocol reference, 12.3).
     #[error("a saved TAXII message ({0}), not content")]

@@ -142,21 +142,21 @@ fn what_looks_like_xml_is_well_formed_or_refused_whatever_the_binding() {
         ("<a>", "ends before its root element does"),
         ("<a><b></b>text", "ends before its root element does"),
         ("<a b=", "ends before its root element does"),
-        ("<a></b>", "not well formed at line 1"),
-        ("<a/>\n<b/>", "not well formed at line 2"),
-        ("<a/>text", "not well formed at line 1"),
-        ("<a/>&amp;", "not well formed at line 1"),
-        ("<a/><![CDATA[x]]>", "not well formed at line 1"),
-        ("<a>\n\n&nbsp;</a>", "not well formed at line 3"),
-        ("<a>\n<p:b/></a>", "not well formed at line 2"),
-        ("<a b='1' b='2'/>", "not well formed at line 1"),
-        ("<a>\u{1}</a>", "not well formed at line 1"),
-        ("<a>&#1;</a>", "not well formed at line 1"),
-        ("<a>]]></a>", "not well formed at line 1"),
-        ("<a b='<'/>", "not well formed at line 1"),
-        ("\n<?xml version='1.0'?><a/>", "not well formed at line 2"),
+        ("<a></b>", "not well formed at line 1, column 4: "),
+        ("<a/>\n<b/>", "not well formed at line 2, column 1: "),
+        ("<a/>text", "not well formed at line 1, column 5: "),
+        ("<a/>&amp;", "not well formed at line 1, column 5: "),
+        ("<a/><![CDATA[x]]>", "not well formed at line 1, column 5: "),
+        ("<a>\n\n &nbsp;</a>", "not well formed at line 3, column 2: "),
+        ("<a>\n<p:b/></a>", "not well formed at line 2, column 2: the prefix p is not bound"),
+        ("<a\nb='1' b='2'/>", "not well formed at line 2, column 7: the attribute b occurs twice"),
+        ("<a>\n\u{1}</a>", "not well formed at line 2, column 1: "),
+        ("<a>&#1;</a>", "not well formed at line 1, column 4: "),
+        ("<a>1\n234]]></a>", "not well formed at line 2, column 6: "),
+        ("<a b='<'/>", "not well formed at line 1, column 7: "),
+        ("\n<?xml version='1.0'?><a/>", "not well formed at line 2, column 1: "),
         ("<!-- only -->", "no root element"),
-        ("<html><br></html>", "not well formed at line 1"),
+        ("<html><br></html>", "not well formed at line 1, column 11: "),
         ("<!DOCTYPE a><a/>", "DOCTYPE"),
         ("<?xml version='1.0'?>\n<!DOCTYPE a [<!ENTITY b SYSTEM 'file:///etc/passwd'>]><a>&b;</a>", "DOCTYPE (line 2)"),
         ("<?xml version='1.1'?><a/>", "1.1"),
@@ -172,9 +172,10 @@ fn what_looks_like_xml_is_well_formed_or_refused_whatever_the_binding() {
             assert!(!refusal.starts_with(char::is_uppercase) || refusal.starts_with("XML"), "{refusal}");
         }
     }
-    let not_utf8 = refused(b"<a>caf\xE9</a>", Some("urn:any")).to_string();
-    assert!(not_utf8.contains("UTF-8"), "{not_utf8}");
-    sendable(deep(512).as_bytes(), Some("urn:any"));
+    let latin = refused(b"<a>caf\xE9</a>", Some("urn:any")).to_string();
+    assert!(latin.contains("bytes that are not characters in the document's encoding"), "{latin}");
+    assert_eq!(sendable(deep(512).as_bytes(), Some("urn:any")).remarks.len(), 1, "some receivers refuse that, too");
+    assert_eq!(sendable(deep(253).as_bytes(), Some("urn:any")).remarks, [""; 0]);
 }
 
 #[test]
@@ -285,6 +286,7 @@ fn a_text_that_receivers_refuse_is_remarked() {
         (root(&format!("{long}&amp;<![CDATA[{long}]]>")), None, true),
         (root(&format!("{long}<a/>{long}")), None, false),
         (root(&format!("{long}<!---->{long}")), None, false),
+        (format!("{}{STIX}", "\n".repeat(12_000_000)), None, false),
         (format!("{{\"type\":\"bundle\",\"spec_version\":\"2.0\",\"a\":\"{long}\"}}"), None, false),
         (format!("{{\"type\":\"bundle\",\"spec_version\":\"2.0\",\"a\":\"{long}{long}\"}}"), None, true),
         (format!("\0{long}"), Some("urn:mine"), false),
@@ -370,6 +372,7 @@ fn everything_else_in_the_corpus_is_refused_with_its_reason() {
         };
         let expected = match (origin.well_formed, origin.namespace.starts_with("http://taxii.mitre.org/messages/")) {
             (false, _) => matches!(refusal, Refusal::NotWellFormed { .. } | Refusal::NoRoot),
+            (true, true) if origin.name.contains("Doctype") => matches!(refusal, Refusal::Doctype { .. }),
             (true, true) => refusal == Refusal::TaxiiMessage(origin.local.clone()),
             (true, false) => matches!(refusal, Refusal::UnknownRoot(_)),
         };
