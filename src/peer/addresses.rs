@@ -143,7 +143,7 @@ impl Peer {
         let mut wrong = Vec::new();
         for candidate in candidates {
             let address = show_remote(&candidate.address);
-            match (candidate.url, candidate.refused) {
+            match (candidate.url, candidate.unusable) {
                 (_, Some(why)) => wrong.push(format!("{address}: {why}")),
                 (None, None) => wrong.push(format!("{address}: not an address")),
                 (Some(url), None) => match self.client.allows(&url) {

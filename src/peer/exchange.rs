@@ -16,7 +16,7 @@ use crate::taxii::decode::{BlockSink, DecodeError, Decoder};
 use crate::taxii::encode::{self, EncodeError};
 use crate::taxii::exchange::skew;
 use crate::taxii::message::{Body, ContentBlock, Header, Message};
-use crate::taxii::status::{self, Answer, StatusType};
+use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
 use crate::wire::{self, Response, RetryAfter, WireError};
 
@@ -131,12 +131,7 @@ impl Peer {
         let response = self.client.post(url, self.version, body.clone()).await.map_err(Trouble::Wire)?;
         let token = response.token;
         let exchanged = self.receive(response, sink).await?;
-        let unauthorized = match &exchanged.body {
-            Ok((Message { body: Body::Status(status), .. }, _)) => {
-                StatusType::of(&status.status_type) == StatusType::Unauthorized
-            }
-            _ => false,
-        };
+        let unauthorized = exchanged.answer(self.clock.now()).is_unauthorized();
         if !unauthorized || !self.client.forget_token(token) {
             return Ok(exchanged);
         }

@@ -131,7 +131,7 @@ impl PeerError {
     /// What the operator can do; empty where there is nothing but waiting.
     pub fn hint(&self) -> String {
         match self {
-            PeerError::Wire(error) => error.hint(),
+            PeerError::Wire(error) => error.hint().to_owned(),
             PeerError::Unreadable { .. } => "check that the address is that of a TAXII service".to_owned(),
             PeerError::Refused { .. } => String::new(),
             PeerError::NoService { .. } => "pin its address in the configuration, or set `discovery`".to_owned(),

@@ -194,6 +194,9 @@ impl Feed {
             let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
             lines::poll_resumed(&self.name, poll.part());
+            if let Some(until) = poll.progress().not_before {
+                self.wait_until(until, "the server is still at work on the result").await?;
+            }
             match (self.result(&setting, poll, &address).await?, range) {
                 (Outcome::Stopped, _) => return Ok(Ended::Stopped),
                 (Outcome::Halve(words), Some(range)) => {

@@ -10,7 +10,7 @@ use super::{Brought, Failure, Feed, Setting, blocking, saved};
 use crate::observe::lines;
 use crate::peer::{Exchanged, Trouble, class_of, show_remote};
 use crate::store::ledger::After;
-use crate::taxii::exchange::{CursorMove, Poll, Reply, Step};
+use crate::taxii::exchange::{CursorMove, Phase, Poll, Reply, Step};
 use crate::taxii::message::{Body, PollResponse};
 use crate::taxii::status::{Class, backoff};
 use crate::taxii::time::earlier;
@@ -25,6 +25,13 @@ pub(super) enum Outcome {
     Halve(String),
     /// The agent stops.
     Stopped,
+}
+
+/// Which part was stored.
+#[derive(Clone, Copy)]
+struct Stored {
+    number: u32,
+    last: bool,
 }
 
 /// One attempt at one part.
@@ -163,8 +170,11 @@ impl Feed {
             server: self.settings.server.clone(),
             collection: self.settings.collection.clone(),
             subscription_id: self.settings.subscription_id.clone(),
-            result_id: progress.result_id.clone(),
-            part: progress.part,
+            result_id: match &progress.phase {
+                Phase::Fetch { result_id, .. } => Some(result_id.clone()),
+                Phase::Ask | Phase::Stored { .. } => None,
+            },
+            part: poll.part(),
             began: progress.began,
             metadata: self.settings.metadata,
             set: setting.set,
@@ -180,12 +190,14 @@ impl Feed {
         setting: &Setting,
         poll: &Poll,
         intake: Intake,
-        last: bool,
+        stored: Stored,
         brought: &mut Brought,
     ) -> Result<(), Failure> {
+        let Stored { number, last } = stored;
         let after = self.after(setting, poll, &intake, last)?;
         let end = poll.progress().range.as_ref().map(|range| range.end.at);
-        let recent_upto = end.filter(|_| !last || poll.progress().part > 1 || !setting.pace.overlap.is_zero());
+        // Parts may be asked for again after the server has lost the result; what an overlap brings again is known.
+        let recent_upto = end.filter(|_| !last || number > 1 || !setting.pace.overlap.is_zero());
         let (output, now, empty) = (setting.output.clone(), self.clock.now(), after.empty);
         let totals = blocking(move || output.commit(intake.into_writer(), &after, recent_upto, now)).await?;
         brought.totals.files += totals.files;
@@ -193,7 +205,7 @@ impl Feed {
         brought.totals.quarantined += totals.quarantined;
         brought.empty += empty;
         brought.parts += 1;
-        lines::part_stored(&self.name, poll.progress().part, &totals);
+        lines::part_stored(&self.name, number, &totals);
         Ok(())
     }
 
