@@ -192,10 +192,8 @@ fn explain_inbox(page: &mut Page, inbox: &Inbox) {
         names => format!("Destination collections: {}.", names.join(", ")),
     });
     let order = if inbox.connections == 1 { "in the order of dropping" } else { "in no certain order" };
-    page.line(format!(
-        "Up to {} content blocks in a message, {} messages at once, {order}.",
-        inbox.max_batch, inbox.connections
-    ));
+    let (blocks, messages) = (inbox.max_batch, inbox.connections);
+    page.line(format!("Content blocks in a message: at most {blocks}. Messages at once: {messages}, {order}."));
 }
 
 fn explain_drop(page: &mut Page, drop: &Drop) {

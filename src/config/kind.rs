@@ -67,6 +67,9 @@ pub(super) const SECRET_FORMS: [&str; 4] = ["_file", "_env", "_credential", ""];
 /// The ways to name the secret value of a header field, beside a plain text.
 pub(super) const HEADER_FORMS: [&str; 3] = ["file", "env", "credential"];
 
+/// What the name of an additional header field may be.
+pub(super) const HEADER_NAME: &str = "letters, digits and -, of a field that HTTP and TAXII leave to others";
+
 /// What the name of a server, feed, inbox or drop directory may be; it stands in logs and in the ledger.
 pub(super) const NAME: &str = "1 to 64 of A-Z a-z 0-9 _ . -, not beginning with . or -";
 
@@ -105,7 +108,8 @@ impl Kind {
             Kind::Text { .. } | Kind::Word(_) | Kind::Form { .. } | Kind::Flag | Kind::Number { .. } => true,
             Kind::Duration { .. } | Kind::Size { .. } | Kind::Path { .. } | Kind::Url | Kind::Origin => true,
             Kind::Secret | Kind::Variable | Kind::Credential | Kind::Headers => false,
-            Kind::List { .. } | Kind::Table(_) | Kind::Tagged { .. } | Kind::Named(_) => false,
+            Kind::List { of, .. } => of.is_open(),
+            Kind::Table(_) | Kind::Tagged { .. } | Kind::Named(_) => false,
         }
     }
 

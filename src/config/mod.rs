@@ -67,11 +67,8 @@ impl Config {
         let source = Source::new(text);
         let (tree, errors) = DeTable::parse_recoverable(text);
         let syntax = syntax::mistakes(&source, &errors);
-        let mut walk = Walk::new(!errors.is_empty());
-        let mut config = Config::default();
-        if syntax::tree_is_usable(&source, &errors) {
-            config = tables::config(&mut Section::open(&mut walk, String::new(), keys::FILE, tree.get_ref(), 0..0));
-        }
+        let mut walk = Walk::new(!errors.is_empty(), syntax::trusted_until(&source, &errors));
+        let config = tables::config(&mut Section::open(&mut walk, String::new(), keys::FILE, tree.get_ref(), 0..0));
         if errors.is_empty() {
             together::check(&mut walk, &config);
         }

@@ -3,11 +3,11 @@
 use toml::Spanned;
 use toml::de::DeValue;
 
-use super::kind::{HEADER_FORMS, Kind, SECRET_FORMS, one_of};
+use super::kind::{HEADER_FORMS, HEADER_NAME, Kind, SECRET_FORMS, one_of};
 use super::model::Secret;
 use super::section::{Reader, Section};
 use super::values;
-use super::walk::join;
+use super::walk::{join, quoted};
 
 impl<'d> Section<'_, 'd> {
     /// Reads a secret in whichever of its forms is written; `literal` reads the one that stands in the file itself.
@@ -36,7 +36,11 @@ impl<'d> Section<'_, 'd> {
             let (key, name, span) = (join(&path, name.get_ref()), name.get_ref(), name.span());
             self.walk.seen(key.clone(), value.span());
             if let Err(why) = values::header_name(name) {
-                self.walk.mistake(span.clone(), &key, why);
+                self.walk.mistake(
+                    span.clone(),
+                    &key,
+                    format!("found the name {} ({why}); allowed: {HEADER_NAME}", quoted(name)),
+                );
             }
             if into.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
                 self.walk.mistake(span, &key, "found twice; upper and lower case are the same here".to_owned());

@@ -1,5 +1,6 @@
 //! The text of the file: where a byte of it is, and what of a line may be shown.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use toml::Spanned;
@@ -72,13 +73,13 @@ fn is_plain(c: char) -> bool {
     matches!(c, '"' | '\'' | '\\') || c.escape_debug().len() == 1
 }
 
-/// The places of all single values of a table, tables and lists looked through, except those that `shown` names.
-pub(super) fn hidden(table: &DeTable<'_>, shown: &[Range<usize>]) -> Vec<Range<usize>> {
+/// The places of all single values of a table, tables and lists looked through, except those that begin where `shown` says.
+pub(super) fn hidden(table: &DeTable<'_>, shown: &BTreeSet<usize>) -> Vec<Range<usize>> {
     let mut hidden = Vec::new();
     for value in table.values() {
         collect(value, &mut hidden);
     }
-    hidden.retain(|span| !shown.contains(span));
+    hidden.retain(|span| !shown.contains(&span.start));
     hidden.sort_by_key(|span| span.start);
     hidden
 }

@@ -20,6 +20,7 @@ pub(super) fn mistakes(source: &Source<'_>, errors: &[Error]) -> Vec<Mistake> {
             let (line, column) = source.position(at);
             let what = match error.message() {
                 TWICE => "found twice; allowed: once".to_owned(),
+                _ if is_bare_word(source.line(at)) => "not TOML: a text must stand in quotes".to_owned(),
                 message => format!("not TOML: {message}"),
             };
             // The line is not quoted: without the structure of the file nobody knows what in it is a secret.
@@ -31,18 +32,24 @@ pub(super) fn mistakes(source: &Source<'_>, errors: &[Error]) -> Vec<Mistake> {
     mistakes
 }
 
-/// Whether what TOML made of a broken file can be walked all the same: its faults are inside values or mere
-/// repetitions. After a broken header or key, values stand in the wrong table.
-pub(super) fn tree_is_usable(source: &Source<'_>, errors: &[Error]) -> bool {
-    errors.iter().all(|error| {
+/// Up to which byte the tree that TOML made of a broken file can be trusted. A fault inside a value, or a mere
+/// repetition, leaves the rest as it is; behind a broken header or key, values may stand in the wrong table.
+pub(super) fn trusted_until(source: &Source<'_>, errors: &[Error]) -> usize {
+    let breaks_structure = |error: &&Error| {
         let (_, column) = source.position(at(error));
         let before: String = source.line(at(error)).chars().take(column.saturating_sub(1)).collect();
-        error.message() == TWICE || before.contains('=')
-    })
+        error.message() != TWICE && !before.contains('=')
+    };
+    errors.iter().filter(breaks_structure).map(at).min().unwrap_or(usize::MAX)
 }
 
 fn at(error: &Error) -> usize {
     error.span().map_or(0, |span| span.start)
+}
+
+/// Whether a word without quotes follows the first equals sign; the parser would take `info` for a broken `inf`.
+fn is_bare_word(line: &str) -> bool {
+    line.split_once('=').is_some_and(|(_, value)| value.trim_start().starts_with(|c: char| c.is_alphabetic()))
 }
 
 /// The key of a line, if it is one that we know: anything else on a broken line may be part of a secret.

@@ -102,7 +102,9 @@ fn tls(section: &mut Section<'_, '_>) -> Tls {
     section.maybe("pin_sha256", values::fingerprint, &mut tls.pin_sha256);
     section.needs("cert_file", "key_file");
     section.needs("key_file", "cert_file");
-    section.needs("key_password", "key_file");
+    if section.written("cert_file").is_none() {
+        section.needs("key_password", "key_file");
+    }
     tls
 }
 

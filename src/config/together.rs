@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 use url::{Host, Url};
 
 use super::kind::{nearest, one_of};
-use super::model::{Config, Feed, Server};
+use super::model::{Auth, Config, Feed, Server};
 use super::units::show_duration;
 use super::walk::{Walk, join, quoted};
 use crate::taxii::Version;
@@ -33,8 +33,8 @@ pub(super) fn check(walk: &mut Walk, config: &Config) {
             walk.warn(&join(&path, "collections"), what, false);
         }
     }
-    for name in config.drops.keys() {
-        check_inboxes(walk, config, &join(&join("drops", name), "inboxes"));
+    for (name, drop) in &config.drops {
+        check_inboxes(walk, config, &join(&join("drops", name), "inboxes"), &drop.inboxes);
     }
     for (name, server) in &config.servers {
         check_credentials(walk, &join("servers", name), server);
@@ -86,12 +86,9 @@ fn check_feed(walk: &mut Walk, path: &str, feed: &Feed, server: Option<&Server>)
     }
 }
 
-fn check_inboxes(walk: &mut Walk, config: &Config, key: &str) {
-    let Some(drop) = config.drops.iter().find(|(name, _)| join(&join("drops", name), "inboxes") == key) else { return };
+fn check_inboxes(walk: &mut Walk, config: &Config, key: &str, inboxes: &[String]) {
     let mut seen: Vec<&str> = Vec::new();
-    for (index, name) in drop.1.inboxes.iter().enumerate() {
-        let key = format!("{key}[{index}]");
-        let Some(span) = walk.sound(&key) else { continue };
+    for ((key, span), name) in walk.sound_elements(key).into_iter().zip(inboxes) {
         if !walk.is_written(&join("inboxes", name)) {
             walk.mistake(span, &key, unknown(name, "inbox", "inboxes", &config.inboxes));
         } else if seen.contains(&name.as_str()) {
@@ -115,34 +112,33 @@ fn unknown<T>(name: &str, what: &str, table: &str, known: &BTreeMap<String, T>) 
 
 /// Credentials are for https, for this very machine, or for whoever was told that they can be read on the way.
 fn check_credentials(walk: &mut Walk, path: &str, server: &Server) {
-    let credentials = walk.is_written(&join(path, "auth")) || !server.headers.is_empty();
-    let allowed = server.plaintext_credentials
-        || walk.sound(&join(path, "plaintext_credentials")).is_none()
-            && walk.is_written(&join(path, "plaintext_credentials"));
-    if !credentials || allowed {
+    let exception = join(path, "plaintext_credentials");
+    let is_allowed = server.plaintext_credentials || (walk.is_written(&exception) && walk.sound(&exception).is_none());
+    let has_credentials = walk.is_written(&join(path, "auth")) || !server.headers.is_empty();
+    if is_allowed || !has_credentials {
         return;
     }
+    let origins = walk.sound_elements(&join(path, "trusted_origins"));
+    let mut addresses: Vec<(String, &Url)> =
+        origins.into_iter().map(|(key, _)| key).zip(&server.trusted_origins).collect();
     let services = [
         ("discovery", &server.discovery),
         ("poll", &server.poll),
         ("inbox", &server.inbox),
         ("collections", &server.collections),
     ];
-    let services = services.into_iter().filter_map(|(name, url)| Some((join(path, name), url.as_ref()?)));
-    let login = match &server.auth {
-        Some(super::Auth::Jwt { login, .. }) => Some((join(&join(path, "auth"), "login"), login)),
-        _ => None,
-    };
-    let origins = join(path, "trusted_origins");
-    let origins = server.trusted_origins.iter().enumerate().map(|(index, url)| (format!("{origins}[{index}]"), url));
-    for (key, url) in services.chain(login).chain(origins) {
-        if url.scheme() == "http" && !is_loopback(url) {
-            let Some(span) = walk.sound(&key) else { continue };
-            let what = format!(
-                "found {} (credentials would go over plain http); \
-                 allowed: https, a loopback address, or plaintext_credentials = true",
-                quoted(url.as_str())
-            );
+    addresses.extend(services.into_iter().filter_map(|(name, url)| Some((join(path, name), url.as_ref()?))));
+    if let Some(Auth::Jwt { login, .. }) = &server.auth {
+        addresses.push((join(&join(path, "auth"), "login"), login));
+    }
+    for (key, url) in addresses {
+        if url.scheme() == "http"
+            && !is_loopback(url)
+            && let Some(span) = walk.sound(&key)
+        {
+            let found = quoted(url.as_str());
+            let allowed = "https, a loopback address, or plaintext_credentials = true";
+            let what = format!("found {found} (credentials would go over plain http); allowed: {allowed}");
             walk.mistake(span, &key, what);
         }
     }
@@ -168,56 +164,60 @@ fn remark_tls(walk: &mut Walk, path: &str, server: &Server) {
     }
 }
 
-/// A directory of the configuration: its key, and its path as it is compared.
-struct Directory {
+/// A directory of the configuration: its key, its path, and the path as it is compared.
+struct Directory<'c> {
     key: String,
-    path: PathBuf,
+    path: &'c Path,
+    compared: PathBuf,
 }
 
 /// No two directories are the same or inside one another: what one side writes the other would take for its own.
 fn check_directories(walk: &mut Walk, config: &Config) {
-    let mut all: Vec<Directory> = Vec::new();
-    let mut add = |key: String, path: &Path| all.push(Directory { key, path: normal(path) });
-    if walk.sound("state_dir").is_some() || !walk.is_written("state_dir") {
-        add("state_dir".to_owned(), &config.state_dir);
-    }
-    for (name, feed) in &config.feeds {
-        add(join(&join("feeds", name), "output"), &feed.output);
-    }
-    for (name, drop) in &config.drops {
-        add(join(&join("drops", name), "path"), &drop.path);
-    }
-    all.retain(|directory| directory.key == "state_dir" || walk.sound(&directory.key).is_some());
+    let directories = directories(walk, config);
     let mut known: HashMap<&Path, &str> = HashMap::new();
-    for directory in &all {
-        if let Some(other) = known.insert(&directory.path, &directory.key) {
-            clash(walk, &directory.key, other, "the same directory as");
+    for directory in &directories {
+        match known.get(directory.compared.as_path()) {
+            Some(other) => clash(walk, directory, other, "the same directory as"),
+            None => drop(known.insert(&directory.compared, &directory.key)),
         }
     }
-    for directory in &all {
-        for outer in directory.path.ancestors().skip(1) {
-            if let Some(other) = known.get(outer).filter(|_| is_below(&directory.path, outer)) {
-                clash(walk, &directory.key, other, "inside");
+    let below = |walk: &mut Walk, directory: &Directory<'_>, allowed: Option<&str>| {
+        for outer in directory.compared.ancestors().skip(1).filter(|outer| is_below(&directory.compared, outer)) {
+            if let Some(other) = known.get(outer).filter(|other| Some(**other) != allowed) {
+                clash(walk, directory, other, "inside");
             }
         }
+    };
+    for directory in &directories {
+        below(walk, directory, None);
     }
-    if let Some(textfile) = &config.metrics_textfile {
-        let textfile = normal(textfile);
-        for outer in textfile.ancestors().skip(1).filter(|outer| is_below(&textfile, outer)) {
-            if let Some(other) = known.get(outer).filter(|other| **other != "state_dir") {
-                clash(walk, "metrics.textfile", other, "inside");
-            }
-        }
+    if let Some(path) = &config.metrics_textfile {
+        let textfile = Directory { key: "metrics.textfile".to_owned(), path, compared: normal(path) };
+        below(walk, &textfile, Some("state_dir"));
     }
 }
 
+fn directories<'c>(walk: &Walk, config: &'c Config) -> Vec<Directory<'c>> {
+    let state_dir = ("state_dir".to_owned(), config.state_dir.as_path());
+    let outputs = config.feeds.iter().map(|(name, feed)| (join(&join("feeds", name), "output"), feed.output.as_path()));
+    let drops = config.drops.iter().map(|(name, drop)| (join(&join("drops", name), "path"), drop.path.as_path()));
+    std::iter::once(state_dir)
+        .chain(outputs)
+        .chain(drops)
+        .filter(|(key, _)| walk.sound(key).is_some() || (key == "state_dir" && !walk.is_written(key)))
+        .map(|(key, path)| Directory { key, path, compared: normal(path) })
+        .collect()
+}
+
 /// Notes a clash at the key that stands in the file; `state_dir` may be there only by default.
-fn clash(walk: &mut Walk, key: &str, other: &str, how: &str) {
+fn clash(walk: &mut Walk, directory: &Directory<'_>, other: &str, how: &str) {
+    let path = quoted(&directory.path.to_string_lossy());
     let allowed = "allowed: directories apart from each other";
-    if let Some(span) = walk.sound(key) {
-        walk.mistake(span, key, format!("found {how} {other}; {allowed}"));
+    if let Some(span) = walk.sound(&directory.key) {
+        walk.mistake(span, &directory.key, format!("found {path} ({how} {other}); {allowed}"));
     } else if let Some(span) = walk.sound(other) {
-        walk.mistake(span, other, format!("found with {key}, by default, {how} it; {allowed}"));
+        let key = &directory.key;
+        walk.mistake(span, other, format!("found with {key}, by default {path}, {how} it; {allowed}"));
     }
 }
 

@@ -325,10 +325,10 @@ pub(super) fn header_name(name: &str) -> Result<(), String> {
     ];
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if name.is_empty() || !name.bytes().all(legal) {
-        return Err("not the name of a header field; allowed: letters, digits and -".to_owned());
+        return Err("no header field can have it".to_owned());
     }
     if OURS.contains(&name.to_ascii_lowercase().as_str()) {
-        return Err("a header field that the agent writes itself; allowed: any other".to_owned());
+        return Err("the agent writes this field itself".to_owned());
     }
     Ok(())
 }

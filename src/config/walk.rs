@@ -1,7 +1,7 @@
 //! What is noted on the way through the tree that TOML made of the file: every mistake with its place, so that the way
 //! goes on behind it, and where each key stood.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
 use toml::Spanned;
@@ -21,11 +21,14 @@ const LONGEST_VALUE: usize = 60;
 /// What the walk has seen of the file.
 pub(super) struct Walk {
     /// TOML itself is broken somewhere: what is not in the tree may be in the file all the same.
-    pub(super) damaged: bool,
+    damaged: bool,
+    /// Behind this byte the tree is not what the operator meant.
+    trusted_until: usize,
     mistakes: Vec<Note>,
     warnings: Vec<Note>,
     places: BTreeMap<String, Place>,
-    shown: Vec<Range<usize>>,
+    /// Where values begin that may be quoted.
+    shown: BTreeSet<usize>,
 }
 
 /// Where a key's value stands, and whether it was read without a mistake.
@@ -42,8 +45,9 @@ struct Note {
 }
 
 impl Walk {
-    pub(super) fn new(damaged: bool) -> Self {
-        Walk { damaged, mistakes: Vec::new(), warnings: Vec::new(), places: BTreeMap::new(), shown: Vec::new() }
+    pub(super) fn new(damaged: bool, trusted_until: usize) -> Self {
+        let (places, shown) = (BTreeMap::new(), BTreeSet::new());
+        Walk { damaged, trusted_until, mistakes: Vec::new(), warnings: Vec::new(), places, shown }
     }
 
     /// Notes what is wrong at `span`.
@@ -79,6 +83,12 @@ impl Walk {
         self.places.get(key).filter(|place| place.sound).map(|place| place.span.clone())
     }
 
+    /// The elements of a list that were read without a mistake, in their order: key and place.
+    pub(super) fn sound_elements(&self, key: &str) -> Vec<(String, Range<usize>)> {
+        let keys = (0..).map(|index| format!("{key}[{index}]")).take_while(|key| self.is_written(key));
+        keys.filter_map(|key| self.sound(&key).map(|span| (key, span))).collect()
+    }
+
     /// Notes that a key stands in the file.
     pub(super) fn seen(&mut self, key: String, span: Range<usize>) {
         self.places.insert(key, Place { span, sound: true });
@@ -94,7 +104,7 @@ impl Walk {
     ) -> Option<T> {
         let shown = may_be_shown(kind, value.get_ref());
         if shown {
-            self.shown.push(value.span());
+            self.shown.insert(value.span().start);
         }
         match reader(kind, value.get_ref()) {
             Ok(value) => Some(value),
@@ -117,7 +127,9 @@ impl Walk {
         // Where the structure is broken nobody knows which characters are a secret's, so nothing is quoted, and a
         // value on such a line was judged already.
         let hidden = if self.damaged { None } else { Some(hidden(tree, &self.shown)) };
+        self.mistakes.retain(|note| note.span.start < self.trusted_until);
         self.mistakes.sort_by_key(|note| note.span.start);
+        self.warnings.sort_by_key(|note| note.span.start);
         let broken: Vec<usize> = syntax.iter().map(|mistake| mistake.line).collect();
         let mut list = syntax;
         for note in self.mistakes {
