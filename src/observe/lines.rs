@@ -12,6 +12,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{debug, error, info, warn};
 
 use crate::peer::PeerError;
+use crate::poll::Ended;
 use crate::store::StoreError;
 use crate::store::disk::{DiskError, show};
 use crate::store::drops::{End, Left};
@@ -198,4 +199,67 @@ pub fn inbox_paused(inbox: &str, until: DateTime<Utc>, reason: &str) {
 /// An inbox cannot be worked with.
 pub fn inbox_trouble(inbox: &str, error: &str, hint: &str) {
     error!(inbox, error, hint, "deliveries cannot be recorded just now: trying again");
+}
+
+/// The agent runs.
+pub fn started(summary: &str) {
+    info!(summary, version = env!("CARGO_PKG_VERSION"), "started");
+}
+
+/// The agent was told to stop.
+pub fn stopping() {
+    info!("stopping: finishing what is in flight");
+}
+
+/// The agent ends.
+pub fn stopped() {
+    info!("stopped");
+}
+
+/// What was in flight did not end in time. It is taken up again at the next start.
+pub fn abandoned_in_flight(grace: Duration) {
+    warn!(?grace, "what was still in flight is abandoned: it is taken up again at the next start");
+}
+
+/// The configuration was read again and is in force.
+pub fn reloaded(summary: &str) {
+    info!(summary, "the configuration was read again");
+}
+
+/// The configuration was read again and is wrong.
+pub fn reload_refused(reason: &str) {
+    error!(reason, "the new configuration is refused: the old one stays");
+}
+
+/// SIGUSR1.
+pub fn looking_now() {
+    info!("polling and looking at the drop directories now");
+}
+
+/// A poll ended: one line per change of health.
+pub fn poll_ended(feed: &str, ended: &Ended, healthy: &mut Option<bool>) {
+    match ended {
+        Ended::Failed(failure) if *healthy != Some(false) => {
+            error!(
+                feed,
+                reason = failure.words,
+                hint = failure.hint,
+                "the poll failed: the cursor stays, and it is tried again"
+            );
+            *healthy = Some(false);
+        }
+        Ended::Failed(failure) => debug!(feed, reason = failure.words, "the poll failed again"),
+        Ended::UpToDate => {
+            if *healthy == Some(false) {
+                info!(feed, "polling works again");
+            }
+            *healthy = Some(true);
+        }
+        Ended::Stopped => {}
+    }
+}
+
+/// The time of the next poll cannot be noted.
+pub fn ledger_trouble(feed: &str, error: &StoreError) {
+    error!(feed, %error, hint = error.hint(), "the ledger cannot be written");
 }

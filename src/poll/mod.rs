@@ -99,6 +99,15 @@ pub struct Failure {
     pub admin: bool,
 }
 
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.hint.as_str() {
+            "" => f.write_str(&self.words),
+            hint => write!(f, "{} ({hint})", self.words),
+        }
+    }
+}
+
 impl Failure {
     fn of_store(error: &StoreError) -> Failure {
         Failure { words: error.to_string(), hint: error.hint().to_owned(), not_before: None, admin: false }
@@ -163,6 +172,27 @@ impl Feed {
         }
     }
 
+    /// When the feed is to be polled next, as the ledger has it; `None`: it was never polled.
+    pub async fn next_poll(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.row().await?.and_then(|row| row.next_poll))
+    }
+
+    /// Notes when the feed is to be polled next.
+    pub async fn set_next_poll(&self, at: DateTime<Utc>) -> Result<()> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        blocking(move || Ok(ledger.set_next_poll(ledger.feed(&name, &identity)?.id, at)?)).await
+    }
+
+    /// Blocks that were ever put into quarantine.
+    pub async fn quarantined(&self) -> Result<u64> {
+        Ok(self.row().await?.map_or(0, |row| row.quarantined_total))
+    }
+
+    async fn row(&self) -> Result<Option<FeedRow>> {
+        let (ledger, name) = (self.ledger.clone(), self.name.clone());
+        blocking(move || Ok(ledger.feed_by_name(&name)?)).await
+    }
+
     async fn note(&self, ended: Ended) -> Result<()> {
         let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
         let (now, skew) = (self.clock.now(), self.peer.skew());
@@ -173,7 +203,9 @@ impl Feed {
                     ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?
                 }
                 Ended::Stopped => {}
-                Ended::Failed(failure) => ledger.note_error(row.id, now, &failure.words, failure.not_before)?,
+                Ended::Failed(failure) => {
+                    ledger.note_error(row.id, now, &failure.to_string(), failure.not_before)?;
+                }
             }
             Ok(())
         })
@@ -286,7 +318,12 @@ impl Feed {
 
     /// Range after range, all up to the same instant of the server's clock. `unreadable`: what was under way before
     /// turned out to be unreadable; it is asked for in halves.
-    async fn windows(&self, setting: &Setting, address: &Url, unreadable: Option<Unreadable>) -> Result<Ended, Failure> {
+    async fn windows(
+        &self,
+        setting: &Setting,
+        address: &Url,
+        unreadable: Option<Unreadable>,
+    ) -> Result<Ended, Failure> {
         let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
         let now = exchange::server_now(self.clock.now(), skew);
         let mut next = match unreadable {

@@ -56,6 +56,8 @@ pub struct DropWalk {
 pub struct Looked {
     /// Files taken in.
     pub admitted: u64,
+    /// Those of them that cannot be sent at all.
+    pub refused: u64,
     /// Files that are not settled yet.
     pub unsettled: u64,
     /// When the first of them may be.
@@ -130,7 +132,8 @@ impl DropWalk {
         if looked.unsettled > 0 {
             tokio::time::sleep(self.settings.settle).await;
             let later = self.look_or_fail(true).await?;
-            looked = Looked { admitted: looked.admitted + later.admitted, ..later };
+            looked =
+                Looked { admitted: looked.admitted + later.admitted, refused: looked.refused + later.refused, ..later };
         }
         if looked.unsettled > 0 {
             lines::left_unsettled(&self.name, looked.unsettled);
@@ -396,6 +399,7 @@ impl Look {
         }
         let admitted = self.open.dir.admit(writers, &admissions)?;
         self.looked.admitted += admitted.len() as u64;
+        self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
         lines::files_admitted(&self.open.name, &admissions);
         Ok(())
     }

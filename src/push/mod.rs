@@ -14,7 +14,7 @@ mod receipt;
 mod settle;
 mod watch;
 
-pub use drop::{DropWalk, Looked};
+pub use drop::{DropWalk, Looked, Parts as DropParts};
 pub use inbox::{Delivered, InboxWalk};
 pub use leave::Drops;
 pub use watch::Bell;

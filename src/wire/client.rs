@@ -105,8 +105,8 @@ impl Client {
     /// # Errors
     ///
     /// Why not: its origin is neither configured nor trusted, or it has user information in it.
-    pub fn allows(&self, _url: &Url) -> Result<(), WireError> {
-        Ok(())
+    pub fn allows(&self, url: &Url) -> Result<(), WireError> {
+        self.inner.origins.check(url)
     }
 
     /// POSTs one TAXII message and reads the header of the reply, whatever its status.
