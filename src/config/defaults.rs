@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::model::{Config, Drop, Feed, Inbox, Log, LogFormat, Precision, Schedule, Secret, Server, Start, Tls};
+use super::model::{Config, Drop, Feed, Inbox, Log, LogFormat, Precision, Schedule, Server, Start, Tls};
 use crate::taxii::Version;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -106,25 +106,5 @@ impl Default for Drop {
             resend_duplicates: false,
             content_binding: None,
         }
-    }
-}
-
-impl Server {
-    /// The secrets of this server, with the key each belongs to (`auth.password`, `headers."X-Api-Key"`).
-    pub(super) fn secrets(&self) -> Vec<&Secret> {
-        let mut secrets: Vec<&Secret> = self.headers.iter().map(|(_, value)| value).collect();
-        match &self.auth {
-            Some(super::Auth::Basic { password, .. } | super::Auth::Jwt { password, .. }) => secrets.push(password),
-            Some(super::Auth::Bearer { token }) => secrets.push(token),
-            None => {}
-        }
-        secrets.extend(&self.tls.key_password);
-        secrets.extend(self.proxy.as_ref().and_then(|proxy| proxy.password.as_ref()));
-        secrets
-    }
-
-    /// Whether any of its secrets is written in the file itself.
-    pub(super) fn has_literal_secrets(&self) -> bool {
-        self.secrets().into_iter().any(|secret| matches!(secret, Secret::Literal(_)))
     }
 }

@@ -175,15 +175,13 @@ fn explain_feed(page: &mut Page, feed: &Feed) {
         feed.output.display(),
         file_mode(feed.file_mode)
     ));
-    let unread = match feed.max_unread {
-        0 => String::new(),
-        most => format!(", or while {most} content files wait there"),
-    };
-    page.line(format!(
-        "Pauses below {} of free space{unread}. What was handed over is known for {}.",
-        show_size(feed.min_free),
-        show_duration(feed.remember)
-    ));
+    if feed.min_free > 0 {
+        page.line(format!("Pauses below {} of free space.", show_size(feed.min_free)));
+    }
+    if feed.max_unread > 0 {
+        page.line(format!("Pauses while {} content files wait there.", feed.max_unread));
+    }
+    page.line(format!("What was handed over is known for {}.", show_duration(feed.remember)));
 }
 
 fn explain_inbox(page: &mut Page, inbox: &Inbox) {

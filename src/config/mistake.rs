@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// The most mistakes that are told; a file of a megabyte could hold very many.
+pub(super) const MOST_MISTAKES: usize = 500;
+
 /// Everything that is wrong in one file; never empty. Its `Display` prints all of it, in the order of the file, a line
 /// `FILE:LINE:COLUMN: KEY: WHAT` each, and under it the line of the file where that can be shown.
 #[derive(Clone, Debug, PartialEq, Eq)]

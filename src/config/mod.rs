@@ -66,13 +66,13 @@ impl Config {
         }
         let source = Source::new(text);
         let (tree, errors) = DeTable::parse_recoverable(text);
-        let syntax = syntax::mistakes(&source, &errors);
+        let errors = syntax::first_of_each_line(&source, errors);
         let mut walk = Walk::new(!errors.is_empty(), syntax::trusted_until(&source, &errors));
         let config = tables::config(&mut Section::open(&mut walk, String::new(), keys::FILE, tree.get_ref(), 0..0));
         if errors.is_empty() {
             together::check(&mut walk, &config);
         }
-        let warnings = walk.finish(&source, file_name, tree.get_ref(), syntax)?;
+        let warnings = walk.finish(&source, file_name, tree.get_ref(), syntax::mistakes(&source, &errors))?;
         Ok(Loaded { config, warnings })
     }
 

@@ -4,7 +4,7 @@ use toml::Spanned;
 use toml::de::DeValue;
 
 use super::kind::{HEADER_FORMS, HEADER_NAME, Kind, SECRET_FORMS, one_of};
-use super::model::Secret;
+use super::model::{Auth, Secret, Server};
 use super::section::{Reader, Section};
 use super::values;
 use super::walk::{join, quoted};
@@ -86,5 +86,20 @@ impl<'d> Section<'_, 'd> {
                 secret
             }
         }
+    }
+}
+
+impl Server {
+    /// Whether any of its secrets stands in the file itself.
+    pub(super) fn has_literal_secrets(&self) -> bool {
+        let signs_in = match &self.auth {
+            Some(Auth::Basic { password: secret, .. } | Auth::Jwt { password: secret, .. }) => Some(secret),
+            Some(Auth::Bearer { token }) => Some(token),
+            None => None,
+        };
+        let proxy = self.proxy.as_ref().and_then(|proxy| proxy.password.as_ref());
+        let fields = self.headers.iter().map(|(_, value)| value);
+        let mut all = fields.chain(signs_in).chain(proxy).chain(&self.tls.key_password);
+        all.any(|secret| matches!(secret, Secret::Literal(_)))
     }
 }

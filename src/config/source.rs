@@ -6,8 +6,8 @@ use std::ops::Range;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-/// The longest line that is quoted, in characters.
-const LONGEST_LINE: usize = 160;
+/// The longest line that is quoted, in bytes.
+const LONGEST_LINE: usize = 200;
 
 /// The text of a configuration file, with the beginnings of its lines.
 pub(super) struct Source<'t> {
@@ -21,32 +21,41 @@ impl<'t> Source<'t> {
         Source { text, lines }
     }
 
+    /// The line of a byte, from 1.
+    pub(super) fn line_number(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).max(1)
+    }
+
     /// Line and column of a byte, from 1; the column counts characters.
     pub(super) fn position(&self, at: usize) -> (usize, usize) {
-        let line = self.lines.partition_point(|start| *start <= at).max(1);
-        let before = self.text.get(self.lines[line - 1]..at).map_or(0, |before| before.chars().count());
-        (line, before + 1)
+        (self.line_number(at), self.line_before(at).chars().count() + 1)
+    }
+
+    /// The line that a byte is in, up to this byte.
+    pub(super) fn line_before(&self, at: usize) -> &'t str {
+        self.text.get(self.line_start(at)..at).unwrap_or_default()
     }
 
     /// The line that a byte is in, without its end.
     pub(super) fn line(&self, at: usize) -> &'t str {
-        self.line_range(at).1
+        let rest = self.text.get(self.line_start(at)..).unwrap_or_default();
+        rest.lines().next().unwrap_or_default()
     }
 
-    fn line_range(&self, at: usize) -> (usize, &'t str) {
-        let line = self.lines.partition_point(|start| *start <= at).max(1);
-        let start = self.lines[line - 1];
-        let rest = self.text.get(start..).unwrap_or_default();
-        (start, rest.lines().next().unwrap_or_default())
+    fn line_start(&self, at: usize) -> usize {
+        self.lines[self.line_number(at) - 1]
     }
 
     /// The line where `span` begins, and carets to print under the part of `span` that is in it. What is in `hidden`
     /// (sorted, not overlapping) is replaced by an ellipsis.
     pub(super) fn excerpt(&self, span: &Range<usize>, hidden: &[Range<usize>]) -> Option<(String, String)> {
-        let (start, line) = self.line_range(span.start);
-        let end = start + line.len();
+        let start = self.line_start(span.start);
+        let end = start + self.line(span.start).len();
+        if end - start > LONGEST_LINE {
+            return None;
+        }
         let shown = self.show(start..end, hidden)?;
-        if shown.trim().is_empty() || shown.chars().count() > LONGEST_LINE {
+        if shown.trim().is_empty() {
             return None;
         }
         let blanks = self.show(start..span.start, hidden)?.chars().count();
@@ -115,10 +124,11 @@ mod tests {
         let source = Source::new(text);
         let secret = text.find("\"secret\"").unwrap();
         let five = text.find('5').unwrap();
-        let (line, carets) = source.excerpt(&(five..five + 1), &[secret..secret + 8]).unwrap();
+        let hidden = vec![secret..secret + 8; 1];
+        let (line, carets) = source.excerpt(&(five..five + 1), &hidden).unwrap();
         assert_eq!(line, "a = { p = …, q = 5 }");
         assert_eq!(carets.find('^'), line.replace('…', ".").find('5'));
-        let (_, carets) = source.excerpt(&(secret..secret + 8), &[secret..secret + 8]).unwrap();
+        let (_, carets) = source.excerpt(&(secret..secret + 8), &hidden).unwrap();
         assert_eq!(carets.trim(), "^");
     }
 
@@ -127,8 +137,9 @@ mod tests {
         let text = "p = \"\"\"one\ntwo\"\"\" # end\n";
         let source = Source::new(text);
         let end = text.find("# end").unwrap();
-        assert_eq!(source.excerpt(&(end..end + 1), &[4..17]).unwrap().0, "… # end");
-        assert_eq!(source.excerpt(&(0..1), &[4..17]).unwrap().0, "p = …");
+        let hidden = vec![4..17; 1];
+        assert_eq!(source.excerpt(&(end..end + 1), &hidden).unwrap().0, "… # end");
+        assert_eq!(source.excerpt(&(0..1), &hidden).unwrap().0, "p = …");
     }
 
     #[test]

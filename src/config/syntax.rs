@@ -4,43 +4,41 @@ use toml::de::Error;
 
 use super::keys;
 use super::kind::{Key, Kind};
-use super::mistake::Mistake;
+use super::mistake::{MOST_MISTAKES, Mistake};
 use super::source::Source;
 
 /// What TOML says of a key or table that stands twice.
 const TWICE: &str = "duplicate key";
 
-/// The errors of the TOML parser as mistakes. One broken value makes the parser stumble several times; the first on
-/// each line is told.
+/// What TOML found wrong, in the order of the file. One broken value makes the parser stumble many times; only the
+/// first on each line counts.
+pub(super) fn first_of_each_line(source: &Source<'_>, mut errors: Vec<Error>) -> Vec<Error> {
+    errors.sort_by_key(at);
+    errors.dedup_by_key(|error| source.line_number(at(error)));
+    errors
+}
+
+/// The errors as mistakes, so far as they will be told.
 pub(super) fn mistakes(source: &Source<'_>, errors: &[Error]) -> Vec<Mistake> {
-    let mut mistakes: Vec<Mistake> = errors
-        .iter()
-        .map(|error| {
-            let at = at(error);
-            let (line, column) = source.position(at);
-            let what = match error.message() {
-                TWICE => "found twice; allowed: once".to_owned(),
-                _ if is_bare_word(source.line(at)) => "not TOML: a text must stand in quotes".to_owned(),
-                message => format!("not TOML: {message}"),
-            };
-            // The line is not quoted: without the structure of the file nobody knows what in it is a secret.
-            Mistake { line, column, key: key(source.line(at)), what, excerpt: None }
-        })
-        .collect();
-    mistakes.sort_by_key(|mistake| (mistake.line, mistake.column));
-    mistakes.dedup_by_key(|mistake| mistake.line);
-    mistakes
+    let mistake = |error: &Error| {
+        let (line, column) = source.position(at(error));
+        let text = source.line(at(error));
+        let what = match error.message() {
+            TWICE => "found twice; allowed: once".to_owned(),
+            _ if is_bare_word(text) => "not TOML: a text must stand in quotes".to_owned(),
+            message => format!("not TOML: {message}"),
+        };
+        // The line is not quoted: without the structure of the file nobody knows what in it is a secret.
+        Mistake { line, column, key: key(text), what, excerpt: None }
+    };
+    errors.iter().take(MOST_MISTAKES + 1).map(mistake).collect()
 }
 
 /// Up to which byte the tree that TOML made of a broken file can be trusted. A fault inside a value, or a mere
 /// repetition, leaves the rest as it is; behind a broken header or key, values may stand in the wrong table.
 pub(super) fn trusted_until(source: &Source<'_>, errors: &[Error]) -> usize {
-    let breaks_structure = |error: &&Error| {
-        let (_, column) = source.position(at(error));
-        let before: String = source.line(at(error)).chars().take(column.saturating_sub(1)).collect();
-        error.message() != TWICE && !before.contains('=')
-    };
-    errors.iter().filter(breaks_structure).map(at).min().unwrap_or(usize::MAX)
+    let breaks_structure = |error: &&Error| error.message() != TWICE && !source.line_before(at(error)).contains('=');
+    errors.iter().find(breaks_structure).map_or(usize::MAX, at)
 }
 
 fn at(error: &Error) -> usize {

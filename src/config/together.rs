@@ -38,6 +38,7 @@ pub(super) fn check(walk: &mut Walk, config: &Config) {
     }
     for (name, server) in &config.servers {
         check_credentials(walk, &join("servers", name), server);
+        check_authorization(walk, &join("servers", name), server);
         remark_tls(walk, &join(&join("servers", name), "tls"), server);
     }
     check_directories(walk, config);
@@ -140,6 +141,19 @@ fn check_credentials(walk: &mut Walk, path: &str, server: &Server) {
             let allowed = "https, a loopback address, or plaintext_credentials = true";
             let what = format!("found {found} (credentials would go over plain http); allowed: {allowed}");
             walk.mistake(span, &key, what);
+        }
+    }
+}
+
+/// A request has one Authorization field (RFC 9110, section 11.6.2).
+fn check_authorization(walk: &mut Walk, path: &str, server: &Server) {
+    let field = server.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("authorization"));
+    if let Some((name, _)) = field
+        && walk.is_written(&join(path, "auth"))
+    {
+        let key = join(&join(path, "headers"), name);
+        if let Some(span) = walk.sound(&key) {
+            walk.mistake(span, &key, "found beside auth; allowed: one of the two".to_owned());
         }
     }
 }

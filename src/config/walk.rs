@@ -8,12 +8,9 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::kind::Kind;
-use super::mistake::{Mistake, Mistakes, Warning};
+use super::mistake::{MOST_MISTAKES, Mistake, Mistakes, Warning};
 use super::source::{Source, hidden};
 use super::values::Reading;
-
-/// The most mistakes that are printed; a file of a megabyte could hold very many.
-const MOST_MISTAKES: usize = 500;
 
 /// The longest part of a value that is quoted, in characters.
 const LONGEST_VALUE: usize = 60;
@@ -130,9 +127,9 @@ impl Walk {
         self.mistakes.retain(|note| note.span.start < self.trusted_until);
         self.mistakes.sort_by_key(|note| note.span.start);
         self.warnings.sort_by_key(|note| note.span.start);
-        let broken: Vec<usize> = syntax.iter().map(|mistake| mistake.line).collect();
+        let broken: BTreeSet<usize> = syntax.iter().map(|mistake| mistake.line).collect();
         let mut list = syntax;
-        for note in self.mistakes {
+        for note in self.mistakes.into_iter().take(MOST_MISTAKES + 1) {
             let (line, column) = source.position(note.span.start);
             if !broken.contains(&line) {
                 let excerpt = hidden.as_ref().and_then(|hidden| source.excerpt(&note.span, hidden));

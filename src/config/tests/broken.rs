@@ -152,6 +152,10 @@ fn broken_servers() {
             ("headers = { X-A = \"1\", ▸x-a = \"2\" }", &["headers.x-a", "found twice"]),
             ("headers = { X-A = ▸\"a\\r\\nX-B: b\" }", &["headers.X-A", "control character"]),
             ("headers = { X-A = ▸5 }", &["headers.X-A: found", "not a text"]),
+            (
+                "auth = { type = \"bearer\", token_env = \"T\" }\nheaders = { Authorization = ▸{ env = \"A\" } }",
+                &["servers.hub.headers.Authorization: found beside auth"],
+            ),
             ("headers = { X-A = ▸{ } }", &["headers.X-A: found 0 keys", "file, env or credential"]),
             ("headers = { X-A = ▸{ file = \"f\", env = \"E\" } }", &["headers.X-A: found 2 keys"]),
             ("headers = { X-A = { ▸value = \"f\" } }", &["headers.X-A.value: unknown key", "file, env or credential"]),

@@ -43,6 +43,24 @@ fn a_deep_nest_is_refused_and_not_followed() {
 }
 
 #[test]
+fn a_megabyte_of_nonsense_is_answered_soon() {
+    for text in [
+        format!("a = [{}", "x ".repeat(500_000)),
+        "x ".repeat(500_000),
+        "x\n".repeat(500_000),
+        "[x\n".repeat(300_000),
+        format!("state_dir = [{}]", "5,".repeat(500_000)),
+        format!("drops.d.include = [{}]", "5,".repeat(500_000)),
+        format!("[servers.x.headers]\n{}", (0..60_000).map(|n| format!("X-{n} = 5\n")).collect::<String>()),
+        (0..50_000).map(|n| format!("feeds.f{n}.x = 1\n")).collect(),
+    ] {
+        let mistakes = mistakes(&text);
+        assert!(mistakes.iter().count() <= 501);
+        assert!(mistakes.to_string().len() < 500_000);
+    }
+}
+
+#[test]
 fn a_file_of_more_than_a_megabyte_is_refused_by_its_size() {
     let text = "#".repeat(LONGEST_FILE + 1);
     assert_eq!(mistakes(&text).to_string(), "config.toml:1:1: a file of 1048577 bytes; allowed: at most 1048576");
