@@ -13,7 +13,7 @@ use super::{Agent, AgentError, Parts, schedule, service};
 use crate::config::{self, Config};
 use crate::observe::lines;
 use crate::peer::Peer;
-use crate::poll::{Ended, Feed};
+use crate::poll::Feed;
 
 /// What is in flight when the agent is told to stop has this long.
 const GRACE: Duration = Duration::from_secs(20);
@@ -194,13 +194,19 @@ impl Running {
             config.inboxes.get(name) == Some(settings) && Same(parts.peer(&settings.server)) == *peer
         })
         .await;
-        for (name, settings) in config.drops.iter().filter(|(name, _)| !self.tasks.drops.contains_key(*name)) {
+        for (name, settings) in &config.drops {
+            if self.tasks.drops.contains_key(name) {
+                continue;
+            }
             let stop = CancellationToken::new();
             let walk = self.agent.drop_walk(name, settings, &self.parts, &stop);
             let running = tokio::spawn(walk.run());
             self.tasks.drops.insert(name.clone(), Task { made_of: settings.clone(), stop, running });
         }
-        for (name, settings) in config.inboxes.iter().filter(|(name, _)| !self.tasks.inboxes.contains_key(*name)) {
+        for (name, settings) in &config.inboxes {
+            if self.tasks.inboxes.contains_key(name) {
+                continue;
+            }
             let stop = CancellationToken::new();
             let peer = Same(self.parts.peer(&settings.server));
             if let Some(walk) = self.agent.inbox(name, settings, &self.parts, &stop) {

@@ -263,3 +263,8 @@ pub fn poll_ended(feed: &str, ended: &Ended, healthy: &mut Option<bool>) {
 pub fn ledger_trouble(feed: &str, error: &StoreError) {
     error!(feed, %error, hint = error.hint(), "the ledger cannot be written");
 }
+
+/// Something in the configuration that is allowed but worth a word.
+pub fn configuration_warning(warning: &str) {
+    warn!(warning, "in the configuration");
+}

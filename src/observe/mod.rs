@@ -1,3 +1,7 @@
-//! What an operator reads: the lines of the log, metrics, status.
+//! What an operator reads: the lines of the log, status, metrics.
 
 pub mod lines;
+mod log;
+pub mod status;
+
+pub use log::start_log;
