@@ -29,13 +29,20 @@ pub(super) struct Heard {
     pub(super) route: Option<Route>,
     pub(super) body_length: u64,
     pub(super) body_start: Bytes,
-    /// The message with its blocks, or why there is none.
-    pub(super) outcome: Result<(Message, Vec<Pushed>), Refusal>,
+    /// The message with its blocks, if the body was one.
+    pub(super) message: Option<(Message, Vec<Pushed>)>,
+    /// Why it gets no further.
+    pub(super) refusal: Option<Refusal>,
 }
 
 impl Heard {
+    /// A request of which only the head was read.
+    pub(super) fn begun(head: Head, route: Option<Route>) -> Self {
+        Self { head, route, body_length: 0, body_start: Bytes::new(), message: None, refusal: None }
+    }
+
     pub(super) fn message(&self) -> Option<&Message> {
-        self.outcome.as_ref().ok().map(|(message, _)| message)
+        self.message.as_ref().map(|(message, _)| message)
     }
 
     pub(super) fn service(&self) -> Option<Service> {
@@ -75,21 +82,25 @@ impl Server {
     }
 
     fn honest(&self, heard: &Heard, act: &Act) -> Reply {
-        let (message, blocks) = match &heard.outcome {
-            _ if heard.route == Some(Route::Service(Service::Login)) => return self.login(heard),
-            Err(Refusal::Http(status, text)) => return html(*status, text),
-            Err(Refusal::Status(status)) => {
+        if heard.route == Some(Route::Service(Service::Login)) {
+            return self.login(heard);
+        }
+        match &heard.refusal {
+            Some(Refusal::Http(status, text)) => return html(*status, text),
+            Some(Refusal::Status(status)) => {
                 let mut reply = self.status(status, heard, act);
-                if status.status_type == "UNAUTHORIZED" {
+                if &*status.status_type == "UNAUTHORIZED" {
                     reply.status = self.options.unauthorized_status;
                 }
                 return reply;
             }
-            Ok(request) => request,
+            None => {}
+        }
+        let (Some((message, blocks)), Some(route)) = (&heard.message, heard.route) else {
+            return html(500, "an early answer knows no message");
         };
         let said = {
             let (options, origin, now) = (&self.options, self.origin.as_str(), self.now());
-            let Some(route) = heard.route else { return html(404, "there is nothing at this address") };
             let state = &mut *self.state();
             Call { state, options, origin, now, message, blocks, route, act }.answer()
         };
@@ -170,7 +181,7 @@ impl Server {
         let answer = match said {
             Said::Message(body) => kind(body).to_owned(),
             Said::Poll(reply) => format!("{} block(s)", reply.blocks.len()),
-            Said::Status(status) => status.status_type.clone(),
+            Said::Status(status) => status.status_type.clone().into(),
         };
         observer(&format!("{request}: {answer}"));
     }
