@@ -171,7 +171,7 @@ impl Server {
                 format!("Poll_Fulfillment for {}, part {}", request.collection, request.part)
             }
             MessageBody::InboxMessage(inbox) => {
-                format!("Inbox_Message with {} block(s) for {}", inbox.blocks, inbox.destinations.join(", "))
+                format!("Inbox_Message with {} for {}", counted(inbox.blocks), inbox.destinations.join(", "))
             }
             MessageBody::SubscriptionRequest(request) => {
                 format!("{} for {}", request.action.name(), request.collection)
@@ -180,11 +180,15 @@ impl Server {
         };
         let answer = match said {
             Said::Message(body) => kind(body).to_owned(),
-            Said::Poll(reply) => format!("{} block(s)", reply.blocks.len()),
+            Said::Poll(reply) => counted(reply.blocks.len() as u64),
             Said::Status(status) => status.status_type.clone().into(),
         };
         observer(&format!("{request}: {answer}"));
     }
+}
+
+fn counted(blocks: u64) -> String {
+    format!("{blocks} {}", if blocks == 1 { "block" } else { "blocks" })
 }
 
 /// An answer with the headers of TAXII (HTTP Protocol Binding 1.0, section 2.1).

@@ -29,7 +29,7 @@ use super::strict::{Refusal, check_headers, check_message, check_user};
 /// Connections at once; more wait.
 const MAX_CONNECTIONS: usize = 256;
 /// How much of a request's body is remembered.
-const BODY_START: usize = 64 << 10;
+const BODY_START: usize = 8 << 10;
 
 /// What all connections share.
 pub(super) struct Server {

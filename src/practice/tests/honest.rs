@@ -326,5 +326,5 @@ async fn the_observer_is_told_in_a_line() {
     post(&practice, "inbox", &inbox(Some("default"), &["<a/>"])).await;
     post(&practice, "poll", &poll()).await;
     let lines = lines.lock().unwrap().clone();
-    assert_eq!(lines, ["Inbox_Message with 1 block(s) for default: SUCCESS", "Poll_Request for default: 1 block(s)"]);
+    assert_eq!(lines, ["Inbox_Message with 1 block for default: SUCCESS", "Poll_Request for default: 1 block"]);
 }
