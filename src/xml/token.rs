@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 
 use super::Scope;
+use super::reference::normalise;
+use super::tag::Span;
 
 /// One part of a document. The raw bytes of all tokens, one after the other, are the document.
 #[derive(Clone, Copy, Debug)]
@@ -17,7 +19,7 @@ pub struct Token<'a> {
     pub kind: Kind<'a>,
 }
 
-/// What a token is.
+/// What a token is. Long texts, sections and comments come in several pieces.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'a> {
     /// A start tag, or an empty-element tag, which is followed by an `End` without bytes.
@@ -29,7 +31,7 @@ pub enum Kind<'a> {
     /// A reference, and the character it stands for.
     Reference(char),
     /// A piece of a CDATA section: what stands inside the section (the raw bytes hold its marks, too).
-    CData(&'a [u8]),
+    Section(&'a [u8]),
     /// A piece of a comment.
     Comment,
     /// A processing instruction.
@@ -49,6 +51,8 @@ pub struct StartTag<'a> {
     pub empty: bool,
     /// The namespace bindings in scope of this element, its own included.
     pub scope: &'a Scope,
+    pub(super) raw: &'a [u8],
+    pub(super) spans: &'a [Span],
 }
 
 /// A qualified name. Its parts are UTF-8 unless a fault said otherwise.
@@ -58,11 +62,11 @@ pub struct Name<'a> {
     pub prefix: &'a [u8],
     /// The local part.
     pub local: &'a [u8],
-    /// The namespace's URI, empty for none.
+    /// The namespace's URI, empty for none (or for a prefix that is not bound).
     pub namespace: &'a [u8],
 }
 
-/// One attribute, namespace declarations excluded.
+/// One attribute, never a namespace declaration.
 #[derive(Clone, Copy, Debug)]
 pub struct Attribute<'a> {
     /// Its name.
@@ -75,8 +79,13 @@ pub struct Attribute<'a> {
 
 impl<'a> StartTag<'a> {
     /// The attributes in document order, without the namespace declarations.
-    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> {
-        std::iter::empty()
+    pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
+        let (raw, scope) = (self.raw, self.scope);
+        self.spans.iter().filter(|span| !span.is_declaration(raw)).map(move |span| Attribute {
+            name: span.resolved(raw, scope),
+            raw: span.value(raw),
+            quote: span.quote(raw),
+        })
     }
 
     /// The normalised value of an attribute in no namespace.
@@ -95,6 +104,9 @@ impl Name<'_> {
 impl<'a> Attribute<'a> {
     /// The value with references resolved and white space normalised (XML 1.0, 3.3.3).
     pub fn value(&self) -> Cow<'a, str> {
-        String::from_utf8_lossy(self.raw)
+        match normalise(self.raw) {
+            Cow::Borrowed(value) => String::from_utf8_lossy(value),
+            Cow::Owned(value) => String::from_utf8_lossy(&value).into_owned().into(),
+        }
     }
 }

@@ -1,0 +1,266 @@
+//! Reading one start tag (XML 1.0, 3.1; Namespaces in XML 1.0, sections 4 to 6).
+
+use super::chars::{CLASS, END, HIGH, NAME, START, is_ncname, is_space};
+use super::error::{FaultKind, shown};
+use super::reference::first_fault;
+use super::scope::Scope;
+use super::token::Name;
+
+/// Attributes read of one tag.
+const MAX_ATTRIBUTES: usize = 1024;
+
+/// Where an attribute stands in its tag.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    name: NameSpan,
+    value: (u32, u32),
+}
+
+/// Where a name stands in its tag.
+#[derive(Clone, Copy, Debug, Default)]
+struct NameSpan {
+    start: u32,
+    end: u32,
+    /// Where the colon stands, 0 for none: no name begins a tag's bytes.
+    colon: u32,
+}
+
+/// A tag, read. It is kept from tag to tag for the memory of its attributes.
+#[derive(Debug, Default)]
+pub(super) struct Tag {
+    name: NameSpan,
+    pub(super) empty: bool,
+    pub(super) spans: Vec<Span>,
+    /// The first broken rule.
+    pub(super) fault: Option<FaultKind>,
+}
+
+/// `<` inside a tag, outside quotes: where the tag ends is anybody's guess.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Unreadable;
+
+impl Span {
+    /// The value as written.
+    pub(super) fn value<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        slice(raw, self.value)
+    }
+
+    /// The quote around it.
+    pub(super) fn quote(&self, raw: &[u8]) -> u8 {
+        raw.get(self.value.1 as usize).copied().unwrap_or(b'"')
+    }
+
+    /// Whether it is a namespace declaration.
+    pub(super) fn is_declaration(&self, raw: &[u8]) -> bool {
+        self.declared(raw).is_some()
+    }
+
+    /// The prefix that it declares, empty for the default namespace.
+    fn declared<'a>(&self, raw: &'a [u8]) -> Option<&'a [u8]> {
+        match self.name.parts(raw) {
+            (b"", b"xmlns") => Some(b""),
+            (b"xmlns", prefix) => Some(prefix),
+            _ => None,
+        }
+    }
+
+    /// The name, its namespace looked up. An attribute without a prefix is in no namespace.
+    pub(super) fn resolved<'a>(&self, raw: &'a [u8], scope: &'a Scope) -> Name<'a> {
+        let (prefix, local) = self.name.parts(raw);
+        let namespace = if prefix.is_empty() { b"" } else { scope.resolve(prefix).unwrap_or_default() };
+        Name { prefix, local, namespace }
+    }
+}
+
+impl NameSpan {
+    fn whole<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        slice(raw, (self.start, self.end))
+    }
+
+    /// Prefix and local part.
+    fn parts<'a>(&self, raw: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        match self.colon {
+            0 => (b"", self.whole(raw)),
+            colon => (slice(raw, (self.start, colon)), slice(raw, (colon + 1, self.end))),
+        }
+    }
+}
+
+fn slice(raw: &[u8], (start, end): (u32, u32)) -> &[u8] {
+    raw.get(start as usize..end as usize).unwrap_or_default()
+}
+
+impl Tag {
+    /// Reads a whole tag, from its `<` to its `>`. What is broken is left in `fault`.
+    pub(super) fn read(&mut self, raw: &[u8]) -> Result<(), Unreadable> {
+        self.spans.clear();
+        self.fault = None;
+        self.name = self.name(raw, 1);
+        let last = raw.len() - 1;
+        self.empty = last > 1 && raw[last - 1] == b'/';
+        let end = if self.empty { last - 1 } else { last };
+        let mut at = self.name.end as usize;
+        while at < end {
+            match self.attribute(raw, at, end) {
+                Ok(next) => at = next,
+                Err(what) => {
+                    // Too garbled for telling where the next attribute begins.
+                    self.broken(FaultKind::BadTag(what));
+                    if raw[at..].contains(&b'<') {
+                        return Err(Unreadable);
+                    }
+                    break;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the attribute after `at`, white space included, and returns where it ends. White space before the end
+    /// of the tag is no attribute.
+    fn attribute(&mut self, raw: &[u8], at: usize, end: usize) -> Result<usize, &'static str> {
+        let start = skip_space(raw, at, end);
+        if start == end {
+            return Ok(end);
+        }
+        if start == at {
+            return Err("no white space before an attribute");
+        }
+        if CLASS[usize::from(raw[start])] & END != 0 {
+            return Err("something in a tag that is no attribute");
+        }
+        let name = self.name(raw, start);
+        let equals = skip_space(raw, name.end as usize, end);
+        if equals == end || raw[equals] != b'=' {
+            return Err("an attribute without a value");
+        }
+        let open = skip_space(raw, equals + 1, end);
+        let quote = if open == end { 0 } else { raw[open] };
+        if quote != b'"' && quote != b'\'' {
+            return Err("an attribute whose value is not quoted");
+        }
+        let Some(length) = memchr::memchr(quote, &raw[open + 1..end]) else {
+            return Err("an attribute whose value does not end");
+        };
+        let value = &raw[open + 1..open + 1 + length];
+        if memchr::memchr(b'<', value).is_some() {
+            self.broken(FaultKind::LessThanInValue);
+        }
+        if let Some(fault) = first_fault(value) {
+            self.broken(fault);
+        }
+        if self.spans.len() < MAX_ATTRIBUTES {
+            let value = (open as u32 + 1, (open + 1 + length) as u32);
+            self.spans.push(Span { name, value });
+        } else {
+            self.broken(FaultKind::TooManyAttributes(MAX_ATTRIBUTES));
+        }
+        Ok(open + length + 2)
+    }
+
+    /// Reads the name at `start`, which may turn out to be empty or not to be one.
+    fn name(&mut self, raw: &[u8], start: usize) -> NameSpan {
+        let (mut at, mut colon, mut colons) = (start, 0, 0);
+        let (mut all, mut any) = (NAME, 0);
+        while let Some(&byte) = raw.get(at) {
+            let class = CLASS[usize::from(byte)];
+            if class & END != 0 {
+                break;
+            }
+            if byte == b':' {
+                colon = at;
+                colons += 1;
+            }
+            all &= class;
+            any |= class;
+            at += 1;
+        }
+        let starts = |at: usize| raw.get(at).is_some_and(|&b| CLASS[usize::from(b)] & START != 0);
+        let span = NameSpan { start: start as u32, end: at as u32, colon: colon as u32 };
+        let plain = all == NAME && colons <= 1 && starts(start) && (colons == 0 || starts(colon + 1));
+        let (prefix, local) = span.parts(raw);
+        let proper = plain && (any & HIGH == 0 || (is_ncname(local) && (colons == 0 || is_ncname(prefix))));
+        if !proper {
+            self.broken(FaultKind::BadName(shown(span.whole(raw))));
+        }
+        if colons > 1 { NameSpan { colon: 0, ..span } } else { span }
+    }
+
+    /// Puts the tag's declarations into the scope and resolves its names.
+    pub(super) fn resolve(&mut self, raw: &[u8], scope: &mut Scope) {
+        for at in 0..self.spans.len() {
+            let span = self.spans[at];
+            if let Some(prefix) = span.declared(raw)
+                && let Err(fault) = scope.declare(prefix, span.value(raw), span.quote(raw))
+            {
+                self.broken(fault);
+            }
+        }
+        let (prefix, _) = self.name.parts(raw);
+        if prefix == b"xmlns" {
+            self.broken(FaultKind::BadNamespace("an element with the prefix xmlns"));
+        }
+        self.bound(prefix, scope);
+        for at in 0..self.spans.len() {
+            let (prefix, _) = self.spans[at].name.parts(raw);
+            if !prefix.is_empty() {
+                self.bound(prefix, scope);
+            }
+        }
+        if let Some(name) = self.duplicate(raw, scope) {
+            self.broken(FaultKind::DuplicateAttribute(shown(name)));
+        }
+    }
+
+    fn bound(&mut self, prefix: &[u8], scope: &mut Scope) {
+        if !scope.binds(prefix) {
+            self.broken(FaultKind::UnboundPrefix(shown(prefix)));
+        }
+    }
+
+    /// An attribute that occurs twice, by the name as written or as resolved (Namespaces in XML 1.0, 6.3).
+    fn duplicate<'a>(&self, raw: &'a [u8], scope: &Scope) -> Option<&'a [u8]> {
+        const FEW: usize = 8;
+        let identity = |at: usize| {
+            let name = self.spans[at].resolved(raw, scope);
+            (name.local, name.namespace)
+        };
+        let written = |at: usize| self.spans[at].name.whole(raw);
+        if self.spans.len() <= FEW {
+            let local = |at: usize| self.spans[at].name.parts(raw).1;
+            let again =
+                |at: &usize| (0..*at).any(|other| local(other) == local(*at) && identity(other) == identity(*at));
+            return (1..self.spans.len()).find(again).map(written);
+        }
+        let mut order: Vec<usize> = (0..self.spans.len()).collect();
+        order.sort_unstable_by_key(|at| identity(*at));
+        order.windows(2).find(|pair| identity(pair[0]) == identity(pair[1])).map(|pair| written(pair[1]))
+    }
+
+    /// The element's name, resolved.
+    pub(super) fn resolved<'a>(&self, raw: &'a [u8], scope: &'a Scope) -> Name<'a> {
+        let (prefix, local) = self.name.parts(raw);
+        Name { prefix, local, namespace: scope.resolve(prefix).unwrap_or_default() }
+    }
+
+    /// The element's name as written.
+    pub(super) fn written<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
+        self.name.whole(raw)
+    }
+
+    /// Where the element's name ends.
+    pub(super) fn name_end(&self) -> usize {
+        self.name.end as usize
+    }
+
+    fn broken(&mut self, fault: FaultKind) {
+        self.fault.get_or_insert(fault);
+    }
+}
+
+fn skip_space(raw: &[u8], mut at: usize, end: usize) -> usize {
+    while at < end && is_space(raw[at]) {
+        at += 1;
+    }
+    at
+}
