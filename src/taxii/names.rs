@@ -15,6 +15,12 @@ pub const DEFAULT_QUERY_NAMESPACE: &str = "http://taxii.mitre.org/query/taxii_de
 pub const XML_SIGNATURE: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// Format id of the Default Query.
 pub const DEFAULT_QUERY: &str = "urn:taxii.mitre.org:query:default:1.0";
+/// Capability modules of the Default Query: core, regular expressions, timestamps (Default Query 1.0, section 5).
+pub const QUERY_CAPABILITIES: [&str; 3] = [
+    "urn:taxii.mitre.org:query:capability:core-1",
+    "urn:taxii.mitre.org:query:capability:regex-1",
+    "urn:taxii.mitre.org:query:capability:timestamp-1",
+];
 /// Part of the namespaces of TAXII 1.1.1, which nobody was seen to use: it is recognised, to be named in an error.
 pub const OASIS_TAXII: &str = "oasis-open.org/cti/ns/taxii";
 

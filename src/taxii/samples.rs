@@ -3,7 +3,7 @@
 use super::Version;
 use super::encode::{BlockHead, EncodeError, encode, inbox_envelope, poll_envelope, text_content};
 use super::message::*;
-use super::names::{DEFAULT_QUERY, DEFAULT_QUERY_NAMESPACE, Scheme};
+use super::names::{DEFAULT_QUERY, DEFAULT_QUERY_NAMESPACE, QUERY_CAPABILITIES, Scheme};
 use super::time::Timestamp;
 
 /// A document as content: a root that declares what it uses, in values too.
@@ -123,10 +123,11 @@ fn collections(version: Version) -> Vec<Collection> {
 }
 
 fn query() -> Query {
+    let core = QUERY_CAPABILITIES[0];
     let xml = format!(
         "<tdq:Default_Query xmlns:tdq=\"{DEFAULT_QUERY_NAMESPACE}\" targeting_expression_id=\"{STIX}\">\
          <tdq:Criteria operator=\"AND\"><tdq:Criterion><tdq:Target>**/@id</tdq:Target>\
-         <tdq:Test capability_id=\"urn:taxii.mitre.org:query:capability:core-1\" relationship=\"exists\"/>\
+         <tdq:Test capability_id=\"{core}\" relationship=\"exists\"/>\
          </tdq:Criterion></tdq:Criteria></tdq:Default_Query>"
     );
     Query { format_id: DEFAULT_QUERY.into(), xml }

@@ -81,12 +81,39 @@ pub fn message_id(random: u64) -> String {
     (random % 999_999_999_999_999_999 + 1).to_string()
 }
 
-/// A text as the content of a Content_Block: what XML would take for markup, and what a reader would turn into
-/// another character, is written as a reference.
+/// A text held in memory as the content of a Content_Block.
 pub fn text_content(text: &str) -> Result<Vec<u8>, EncodeError> {
     let mut xml = Writer::new(Version::V11);
     xml.text("Content", text);
     xml.take()
+}
+
+/// The next bytes of a text as the content of a Content_Block: what XML would take for markup, and what a reader
+/// would turn into another character, is written as a reference. The bytes may be cut anywhere. Whether XML has a
+/// place for every character of the text has to be known already.
+pub fn escape_content(bytes: &[u8], out: &mut Vec<u8>) {
+    for &byte in bytes {
+        match reference(byte) {
+            Some(reference) => out.extend_from_slice(reference.as_bytes()),
+            None => out.push(byte),
+        }
+    }
+}
+
+/// How many bytes [`escape_content`] makes of these.
+pub fn escaped_length(bytes: &[u8]) -> u64 {
+    bytes.iter().map(|&byte| reference(byte).map_or(1, str::len) as u64).sum()
+}
+
+/// What is written in a text instead of a byte that cannot stand there as it is.
+fn reference(byte: u8) -> Option<&'static str> {
+    match byte {
+        b'&' => Some("&amp;"),
+        b'<' => Some("&lt;"),
+        b'>' => Some("&gt;"),
+        b'\r' => Some("&#13;"),
+        _ => None,
+    }
 }
 
 /// The bytes of a message. An Inbox_Message and a Poll_Response get no blocks; those need an [`Envelope`].

@@ -111,6 +111,20 @@ fn an_envelope_is_as_long_as_it_says_and_holds_the_contents_unchanged() {
 }
 
 #[test]
+fn a_text_content_is_escaped_alike_whole_and_in_pieces() {
+    let nasty = "{\"a\": \"<b> & ]]> é🦀\"}\r\n\t";
+    let whole = text_content(nasty).unwrap();
+    let mut pieces = Vec::new();
+    for byte in nasty.as_bytes() {
+        escape_content(std::slice::from_ref(byte), &mut pieces);
+    }
+    assert_eq!(pieces, whole);
+    assert_eq!(escaped_length(nasty.as_bytes()), whole.len() as u64);
+    let element = format!("<a>{}</a>", text(whole));
+    assert_eq!(roxmltree::Document::parse(&element).unwrap().root_element().text(), Some(nasty));
+}
+
+#[test]
 fn a_pushed_block_has_no_timestamp_label_unless_it_is_given_one() {
     let envelope = |label| {
         let block = BlockHead { label, ..BlockHead::default() };

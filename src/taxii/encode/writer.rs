@@ -1,6 +1,6 @@
 //! Writing elements, attributes and text.
 
-use super::EncodeError;
+use super::{EncodeError, reference};
 use crate::taxii::message::Version;
 
 /// XML as it is written. Every element is in the namespace of the messages, every attribute in none.
@@ -112,11 +112,11 @@ impl Writer {
     fn escaped(&mut self, place: &'static str, text: &str, also: impl Fn(char) -> bool) {
         let mut buffer = [0; 4];
         for character in text.chars() {
+            if let Some(reference) = u8::try_from(character).ok().and_then(reference) {
+                self.push(reference);
+                continue;
+            }
             match character {
-                '&' => self.push("&amp;"),
-                '<' => self.push("&lt;"),
-                '>' => self.push("&gt;"),
-                '\r' => self.push("&#13;"),
                 other if also(other) => {
                     let reference = format!("&#{};", u32::from(other));
                     self.push(&reference);
