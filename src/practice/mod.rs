@@ -14,6 +14,7 @@ mod page;
 mod quirks;
 mod reply;
 pub mod samples;
+mod schema;
 mod seen;
 mod server;
 mod services;

@@ -13,12 +13,14 @@ use tokio::task::JoinSet;
 
 use crate::taxii::decode::{Decoder, Limits};
 use crate::taxii::message::Message;
+use crate::xml::{self, Document, Error};
 
 use super::acts::{Act, Answer};
 use super::answer::{Heard, html};
 use super::delivery::{After, Close, deliver};
 use super::http::{Connection, HttpError, Rest};
 use super::options::Options;
+use super::schema::Schema;
 use super::seen::Seen;
 use super::services::Route;
 use super::sink::Collector;
@@ -141,13 +143,17 @@ impl Server {
         let room = self.options.max_stored.saturating_sub(self.state().kept_bytes());
         let limits = Limits { max_content_block: limit, ..Limits::default() };
         let mut decoder = Decoder::new(limits, None, Collector::new(self.options.max_content, room));
-        let mut failed = None;
+        let (mut failed, mut invalid) = (None, None);
+        let (mut document, mut schema) = (Document::new(xml::Options::default()), Schema::default());
         while !too_large && let Some(piece) = connection.body(&mut rest).await? {
             heard.body_length += piece.len() as u64;
             too_large = heard.body_length > limit;
             start.extend_from_slice(&piece[..piece.len().min(BODY_START - start.len())]);
             if failed.is_none() {
                 failed = decoder.feed(&piece).err();
+            }
+            if invalid.is_none() {
+                invalid = document.feed(&piece, &mut schema).err();
             }
         }
         heard.body_start = start.freeze();
@@ -156,13 +162,23 @@ impl Server {
             return Ok(false);
         }
         let read = failed.map_or_else(|| decoder.finish(), Err);
-        heard.refusal = self.judge(heard, read.as_ref().map(|(message, _)| message)).err();
+        let invalid = match invalid {
+            Some(Error::Consumer(text)) => Some(text),
+            // What is no document at all is the decoder's to say.
+            Some(_) | None => None,
+        };
+        heard.refusal = self.judge(heard, read.as_ref().map(|(message, _)| message), invalid).err();
         heard.message = read.ok().map(|(message, sink)| (message, sink.blocks));
         Ok(true)
     }
 
     /// What a strict server makes of a request before its service sees it.
-    fn judge(&self, heard: &Heard, read: Result<&Message, impl std::fmt::Display>) -> Result<(), Refusal> {
+    fn judge(
+        &self,
+        heard: &Heard,
+        read: Result<&Message, impl std::fmt::Display>,
+        invalid: Option<String>,
+    ) -> Result<(), Refusal> {
         if heard.route.is_none() {
             return Err(Refusal::Http(404, "there is nothing at this address"));
         }
@@ -170,7 +186,10 @@ impl Server {
         check_user(&heard.head, &self.options, &self.state())?;
         let bad = |text: String| StatusReply::new("BAD_MESSAGE").message(&text).in_response_to(Some("0"));
         let message = read.map_err(|error| bad(error.to_string()))?;
-        Ok(check_message(&heard.head, message)?)
+        match invalid {
+            Some(text) => Err(bad(format!("the request is not as the schema has it: {text}")).into()),
+            None => Ok(check_message(&heard.head, message)?),
+        }
     }
 
     fn remember(&self, heard: &Heard, connection: u64) {
