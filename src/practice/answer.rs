@@ -29,13 +29,20 @@ pub(super) struct Heard {
     pub(super) route: Option<Route>,
     pub(super) body_length: u64,
     pub(super) body_start: Bytes,
-    /// The message with its blocks, or why there is none.
-    pub(super) outcome: Result<(Message, Vec<Pushed>), Refusal>,
+    /// The message with its blocks, if the body was one.
+    pub(super) message: Option<(Message, Vec<Pushed>)>,
+    /// Why it gets no further.
+    pub(super) refusal: Option<Refusal>,
 }
 
 impl Heard {
+    /// A request of which only the head was read.
+    pub(super) fn begun(head: Head, route: Option<Route>) -> Self {
+        Self { head, route, body_length: 0, body_start: Bytes::new(), message: None, refusal: None }
+    }
+
     pub(super) fn message(&self) -> Option<&Message> {
-        self.outcome.as_ref().ok().map(|(message, _)| message)
+        self.message.as_ref().map(|(message, _)| message)
     }
 
     pub(super) fn service(&self) -> Option<Service> {
@@ -75,21 +82,25 @@ impl Server {
     }
 
     fn honest(&self, heard: &Heard, act: &Act) -> Reply {
-        let (message, blocks) = match &heard.outcome {
-            _ if heard.route == Some(Route::Service(Service::Login)) => return self.login(heard),
-            Err(Refusal::Http(status, text)) => return html(*status, text),
-            Err(Refusal::Status(status)) => {
+        if heard.route == Some(Route::Service(Service::Login)) {
+            return self.login(heard);
+        }
+        match &heard.refusal {
+            Some(Refusal::Http(status, text)) => return html(*status, text),
+            Some(Refusal::Status(status)) => {
                 let mut reply = self.status(status, heard, act);
-                if status.status_type == "UNAUTHORIZED" {
+                if &*status.status_type == "UNAUTHORIZED" {
                     reply.status = self.options.unauthorized_status;
                 }
                 return reply;
             }
-            Ok(request) => request,
+            None => {}
+        }
+        let (Some((message, blocks)), Some(route)) = (&heard.message, heard.route) else {
+            return html(500, "an early answer knows no message");
         };
         let said = {
             let (options, origin, now) = (&self.options, self.origin.as_str(), self.now());
-            let Some(route) = heard.route else { return html(404, "there is nothing at this address") };
             let state = &mut *self.state();
             Call { state, options, origin, now, message, blocks, route, act }.answer()
         };
@@ -160,7 +171,7 @@ impl Server {
                 format!("Poll_Fulfillment for {}, part {}", request.collection, request.part)
             }
             MessageBody::InboxMessage(inbox) => {
-                format!("Inbox_Message with {} block(s) for {}", inbox.blocks, inbox.destinations.join(", "))
+                format!("Inbox_Message with {} for {}", counted(inbox.blocks), inbox.destinations.join(", "))
             }
             MessageBody::SubscriptionRequest(request) => {
                 format!("{} for {}", request.action.name(), request.collection)
@@ -169,11 +180,15 @@ impl Server {
         };
         let answer = match said {
             Said::Message(body) => kind(body).to_owned(),
-            Said::Poll(reply) => format!("{} block(s)", reply.blocks.len()),
-            Said::Status(status) => status.status_type.clone(),
+            Said::Poll(reply) => counted(reply.blocks.len() as u64),
+            Said::Status(status) => status.status_type.clone().into(),
         };
         observer(&format!("{request}: {answer}"));
     }
+}
+
+fn counted(blocks: u64) -> String {
+    format!("{blocks} {}", if blocks == 1 { "block" } else { "blocks" })
 }
 
 /// An answer with the headers of TAXII (HTTP Protocol Binding 1.0, section 2.1).

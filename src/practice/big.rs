@@ -13,6 +13,7 @@ use crate::taxii::message::ContentBinding;
 use super::acts::{Chunks, Generator};
 use super::page::escaped;
 use super::reply::{BlockReply, PollReply, block_halves, poll_halves};
+use super::store::hex;
 
 /// About how much is generated at once.
 const CHUNK: usize = 64 << 10;
@@ -35,6 +36,8 @@ pub enum Style {
     Cdata,
     /// A document as base64 text.
     Base64,
+    /// A document as `\\x` and hex digits, as PostgreSQL shows bytes.
+    Hex,
 }
 
 /// A Poll_Response with `blocks` different STIX packages of about `block_size` bytes each.
@@ -84,7 +87,7 @@ struct Press {
 
 impl Press {
     fn new(order: BigResponse, reply: PollReply, end: DateTime<Utc>) -> Self {
-        let filler = order.style.written(FILLER);
+        let filler = if order.style == Style::Escaped { escaped(FILLER) } else { FILLER.to_owned() };
         let many = CHUNK / filler.len();
         Self { order, reply, end, filler: (filler.repeat(many).into(), many) }
     }
@@ -128,9 +131,9 @@ impl Press {
         let room = self.order.block_size.saturating_sub(open.len() + close.len());
         let mut pieces = vec![Bytes::from(before)];
         match style {
-            Style::Base64 => {
+            Style::Base64 | Style::Hex => {
                 let document = [open.as_str(), &FILLER.repeat(room / FILLER.len()), close].concat();
-                pieces.push(STANDARD.encode(document).into());
+                pieces.push(style.write(&document).into());
             }
             Style::Cdata => {
                 pieces.push(format!("<![CDATA[{open}").into());
@@ -138,9 +141,9 @@ impl Press {
                 pieces.push(format!("{close}]]>").into());
             }
             Style::Element | Style::Inherited | Style::Escaped => {
-                pieces.push(style.written(&open).into());
+                pieces.push(style.write(&open).into());
                 self.fill(&mut pieces, room / FILLER.len());
-                pieces.push(style.written(close).into());
+                pieces.push(style.write(close).into());
             }
         }
         pieces.push(Bytes::from(after));
@@ -156,7 +159,14 @@ impl Press {
 }
 
 impl Style {
-    fn written(self, markup: &str) -> String {
-        if self == Self::Escaped { escaped(markup) } else { markup.to_owned() }
+    /// A document or a text as it goes between the tags of Content in this style.
+    pub fn write(self, document: &str) -> String {
+        match self {
+            Self::Element | Self::Inherited => document.to_owned(),
+            Self::Escaped => escaped(document),
+            Self::Cdata => format!("<![CDATA[{document}]]>"),
+            Self::Base64 => STANDARD.encode(document),
+            Self::Hex => format!("\\x{}", hex(document)),
+        }
     }
 }

@@ -51,6 +51,8 @@ pub(super) struct Delivery {
     pub(super) close: bool,
     pub(super) skew: TimeDelta,
     pub(super) early: bool,
+    /// Whether the body is the whole answer.
+    pub(super) headless: bool,
 }
 
 /// How slowly an answer travels.
@@ -128,7 +130,8 @@ pub(super) async fn deliver(
         reply.headers.push(("Connection".to_owned(), "close".to_owned()));
     }
     let mut tap = Tap::new(connection, delivery);
-    if tap.head(&head(&reply, delivery, date)).await? && tap.body(chunks(), framing).await? {
+    let head = if delivery.headless { Vec::new() } else { head(&reply, delivery, date) };
+    if tap.head(&head).await? && tap.body(chunks(), framing).await? {
         return Ok(if ends { After::End(Close::Fin) } else { After::Next });
     }
     Ok(After::End(delivery.cut.map_or(Close::Fin, |cut| cut.how)))

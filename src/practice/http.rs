@@ -11,7 +11,7 @@ use tokio::time::timeout;
 use super::delivery::Close;
 
 /// The longest head of a request, and the longest line inside a chunked body.
-const MAX_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 16 << 10;
 const MAX_LINE: usize = 4 << 10;
 const MAX_HEADERS: usize = 100;
 /// How long a client may be silent in the middle of a request, or between two.
@@ -85,7 +85,7 @@ impl Connection {
                 return Ok(Some(head));
             }
             if self.buffer.len() > MAX_HEAD {
-                return Err(HttpError::Bad("its head is longer than 64 KiB"));
+                return Err(HttpError::Bad("its head is longer than 16 KiB"));
             }
             if self.fill().await? == 0 {
                 return if self.buffer.is_empty() { Ok(None) } else { Err(closed_early().into()) };

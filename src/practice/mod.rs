@@ -14,6 +14,7 @@ mod page;
 mod quirks;
 mod reply;
 pub mod samples;
+mod schema;
 mod seen;
 mod server;
 mod services;
@@ -111,14 +112,15 @@ impl Practice {
 
     /// The requests so far, oldest first; the last ten thousand of them.
     pub fn requests(&self) -> Vec<Seen> {
-        self.server.state().seen()
+        self.server.state().seen().to_vec()
     }
 
-    /// Waits until the requests satisfy a condition; false when `limit` passed before.
+    /// Waits until the requests satisfy a condition; false when `limit` passed before. The server stands still while the
+    /// condition is looked at, so it must not call this server.
     pub async fn until(&self, limit: Duration, condition: impl Fn(&[Seen]) -> bool) -> bool {
         let mut changes = self.server.seen.subscribe();
         let reached = async {
-            while !condition(&self.requests()) {
+            while !condition(self.server.state().seen()) {
                 if changes.changed().await.is_err() {
                     return false;
                 }

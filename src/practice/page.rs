@@ -37,10 +37,14 @@ impl Page {
     /// An element with text in it; nothing at all for `None`.
     pub(super) fn element(&mut self, name: &str, text: Option<&str>) {
         if let Some(text) = text {
-            self.open(name, &[]);
-            self.text(&escaped(text));
-            self.close(name);
+            self.element_with(name, &[], text);
         }
+    }
+
+    pub(super) fn element_with(&mut self, name: &str, attributes: &[(&str, Option<&str>)], text: &str) {
+        self.open(name, attributes);
+        self.text(&escaped(text));
+        self.close(name);
     }
 
     /// The root's start tag, with the declaration of the namespace.

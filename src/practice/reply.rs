@@ -5,7 +5,7 @@ use bytes::Bytes;
 use crate::taxii::Version;
 use crate::taxii::message::ContentBinding;
 
-use super::page::{Page, escaped};
+use super::page::Page;
 
 /// A Poll_Response just before it is written. Everything is text: nothing keeps it from being wrong.
 #[derive(Clone, Debug)]
@@ -128,9 +128,7 @@ impl Page {
 
     fn count(&mut self, reply: &PollReply) {
         if let Some(count) = &reply.record_count {
-            self.open("Record_Count", &[("partial_count", reply.partial_count.then_some("true"))]);
-            self.text(&escaped(count));
-            self.close("Record_Count");
+            self.element_with("Record_Count", &[("partial_count", reply.partial_count.then_some("true"))], count);
         }
     }
 
@@ -147,8 +145,7 @@ impl Page {
             Version::V11 => {
                 self.open("Content_Binding", &[("binding_id", Some(&block.binding.id))]);
                 for subtype in &block.binding.subtypes {
-                    self.open("Subtype", &[("subtype_id", Some(subtype))]);
-                    self.close("Subtype");
+                    self.element_with("Subtype", &[("subtype_id", Some(subtype))], "");
                 }
                 self.close("Content_Binding");
             }

@@ -24,7 +24,7 @@ pub struct Seen {
     pub headers: Vec<(String, String)>,
     /// Length of the body in bytes, without its framing.
     pub body_length: u64,
-    /// The first 64 KiB of the body.
+    /// The first 8 KiB of the body.
     pub body_start: Bytes,
     /// The message, if the body was one.
     pub message: Option<Message>,

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use chrono::{DateTime, Utc};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -13,15 +13,17 @@ use tokio::task::JoinSet;
 
 use crate::taxii::decode::{Decoder, Limits};
 use crate::taxii::message::Message;
+use crate::xml::{self, Document, Error};
 
-use super::acts::{Act, Answer, Service};
+use super::acts::{Act, Answer};
 use super::answer::{Heard, html};
 use super::delivery::{After, Close, deliver};
-use super::http::{Connection, Head, HttpError};
+use super::http::{Connection, HttpError, Rest};
 use super::options::Options;
+use super::schema::Schema;
 use super::seen::Seen;
 use super::services::Route;
-use super::sink::{Collector, Pushed};
+use super::sink::Collector;
 use super::status::StatusReply;
 use super::store::State;
 use super::strict::{Refusal, check_headers, check_message, check_user};
@@ -29,7 +31,7 @@ use super::strict::{Refusal, check_headers, check_message, check_user};
 /// Connections at once; more wait.
 const MAX_CONNECTIONS: usize = 256;
 /// How much of a request's body is remembered.
-const BODY_START: usize = 64 << 10;
+const BODY_START: usize = 8 << 10;
 
 /// What all connections share.
 pub(super) struct Server {
@@ -105,15 +107,11 @@ impl Server {
         let route = Route::of(&head.target, &self.options);
         let early = route.and_then(|route| route.service(None));
         let early = early.and_then(|service| self.state().act(service, |act| act.delivery.early));
-        let is_early = early.is_some();
-        let heard = match early {
-            Some(_) => {
-                let outcome = Err(Refusal::Http(500, "an early answer knows no message"));
-                Heard { head, route, body_length: 0, body_start: Bytes::new(), outcome }
-            }
-            None => self.hear(connection, head, route).await?,
+        let mut heard = Heard::begun(head, route);
+        let unread = match early {
+            Some(_) => true,
+            None => !self.hear(connection, &mut heard).await?,
         };
-        let too_large = matches!(heard.outcome, Err(Refusal::Http(413, _)));
         self.remember(&heard, number);
         let act = early.or_else(|| heard.service().and_then(|service| self.state().act(service, |_| true)));
         let act = act.unwrap_or_default();
@@ -126,59 +124,72 @@ impl Server {
             }
             Answer::Closed(how) => After::End(how),
             _ => {
-                let keep_alive = keep_alive && !is_early && !too_large;
+                let keep_alive = keep_alive && !unread;
                 deliver(connection, reply, &act.delivery, keep_alive, self.now()).await?
             }
         };
         Ok(after)
     }
 
-    /// Reads the body, and the message in it while it arrives.
-    async fn hear(&self, connection: &mut Connection, head: Head, route: Option<Route>) -> Result<Heard, HttpError> {
-        if head.expects_continue {
+    /// Reads the body, and the message in it while it arrives; false if the body is too large to be read.
+    async fn hear(&self, connection: &mut Connection, heard: &mut Heard) -> Result<bool, HttpError> {
+        let limit = self.options.max_request;
+        let mut rest = heard.head.rest;
+        let mut too_large = matches!(rest, Rest::Length(length) if length > limit);
+        if heard.head.expects_continue && !too_large {
             connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
-        let mut rest = head.rest;
-        let (mut body_length, mut start) = (0, BytesMut::new());
+        let mut start = BytesMut::new();
         let room = self.options.max_stored.saturating_sub(self.state().kept_bytes());
-        let limits = Limits { max_content_block: self.options.max_request, ..Limits::default() };
+        let limits = Limits { max_content_block: limit, ..Limits::default() };
         let mut decoder = Decoder::new(limits, None, Collector::new(self.options.max_content, room));
-        let mut failed = None;
-        while let Some(piece) = connection.body(&mut rest).await? {
-            body_length += piece.len() as u64;
-            if body_length > self.options.max_request {
-                let outcome = Err(Refusal::Http(413, "the request is too large"));
-                return Ok(Heard { head, route, body_length, body_start: start.freeze(), outcome });
-            }
+        let (mut failed, mut invalid) = (None, None);
+        let (mut document, mut schema) = (Document::new(xml::Options::default()), Schema::default());
+        while !too_large && let Some(piece) = connection.body(&mut rest).await? {
+            heard.body_length += piece.len() as u64;
+            too_large = heard.body_length > limit;
             start.extend_from_slice(&piece[..piece.len().min(BODY_START - start.len())]);
             if failed.is_none() {
                 failed = decoder.feed(&piece).err();
             }
+            if invalid.is_none() {
+                invalid = document.feed(&piece, &mut schema).err();
+            }
+        }
+        heard.body_start = start.freeze();
+        if too_large {
+            heard.refusal = Some(Refusal::Http(413, "the request is too large"));
+            return Ok(false);
         }
         let read = failed.map_or_else(|| decoder.finish(), Err);
-        let outcome = self.judge(&head, route, read.map(|(message, sink)| (message, sink.blocks)));
-        Ok(Heard { head, route, body_length, body_start: start.freeze(), outcome })
+        let invalid = match invalid {
+            Some(Error::Consumer(text)) => Some(text),
+            // What is no document at all is the decoder's to say.
+            Some(_) | None => None,
+        };
+        heard.refusal = self.judge(heard, read.as_ref().map(|(message, _)| message), invalid).err();
+        heard.message = read.ok().map(|(message, sink)| (message, sink.blocks));
+        Ok(true)
     }
 
     /// What a strict server makes of a request before its service sees it.
-    fn judge<E: std::fmt::Display>(
+    fn judge(
         &self,
-        head: &Head,
-        route: Option<Route>,
-        read: Result<(Message, Vec<Pushed>), E>,
-    ) -> Result<(Message, Vec<Pushed>), Refusal> {
-        if route.is_none() {
+        heard: &Heard,
+        read: Result<&Message, impl std::fmt::Display>,
+        invalid: Option<String>,
+    ) -> Result<(), Refusal> {
+        if heard.route.is_none() {
             return Err(Refusal::Http(404, "there is nothing at this address"));
         }
-        if route == Some(Route::Service(Service::Login)) {
-            return Err(Refusal::Http(401, "the user name or the password is wrong"));
+        check_headers(&heard.head)?;
+        check_user(&heard.head, &self.options, &self.state())?;
+        let bad = |text: String| StatusReply::new("BAD_MESSAGE").message(&text).in_response_to(Some("0"));
+        let message = read.map_err(|error| bad(error.to_string()))?;
+        match invalid {
+            Some(text) => Err(bad(format!("the request is not as the schema has it: {text}")).into()),
+            None => Ok(check_message(&heard.head, message)?),
         }
-        check_headers(head)?;
-        check_user(head, &self.options, &self.state())?;
-        let (message, blocks) = read
-            .map_err(|error| StatusReply::new("BAD_MESSAGE").message(&error.to_string()).in_response_to(Some("0")))?;
-        check_message(head, &message)?;
-        Ok((message, blocks))
     }
 
     fn remember(&self, heard: &Heard, connection: u64) {

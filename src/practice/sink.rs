@@ -57,7 +57,7 @@ impl BlockSink for Collector {
                 kept.extend_from_slice(bytes);
             }
             Current::Kept(kept) => {
-                let mut hash = Sha256::new_with_prefix(&kept);
+                let mut hash = Sha256::new_with_prefix(&*kept);
                 hash.update(bytes);
                 self.current = Current::Hashed(hash);
             }

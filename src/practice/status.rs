@@ -7,10 +7,10 @@ use super::page::{Page, escaped, prefix};
 /// A Status_Message as it is written.
 #[derive(Clone, Debug, Default)]
 pub struct StatusReply {
-    pub(super) status_type: String,
+    pub(super) status_type: Box<str>,
+    /// Names and values; text without a name stands as it is.
     pub(super) details: Vec<(String, String)>,
-    pub(super) text_detail: Option<String>,
-    pub(super) message: Option<String>,
+    pub(super) message: Option<Box<str>>,
     pub(super) extended: Vec<(String, String)>,
     pub(super) version: Option<Version>,
     pub(super) in_response_to: InResponseTo,
@@ -22,12 +22,12 @@ pub(super) enum InResponseTo {
     #[default]
     Right,
     Missing,
-    Text(String),
+    Text(Box<str>),
 }
 
 impl From<&str> for StatusReply {
     fn from(status_type: &str) -> Self {
-        Self { status_type: status_type.to_owned(), ..Self::default() }
+        Self { status_type: status_type.into(), ..Self::default() }
     }
 }
 
@@ -46,15 +46,14 @@ impl StatusReply {
 
     /// Writes Status_Detail as text, as 1.0 does it, in whichever version.
     #[must_use]
-    pub fn text_detail(mut self, text: &str) -> Self {
-        self.text_detail = Some(text.to_owned());
-        self
+    pub fn text_detail(self, text: &str) -> Self {
+        self.detail("", text)
     }
 
     /// Adds a Message.
     #[must_use]
     pub fn message(mut self, text: &str) -> Self {
-        self.message = Some(text.to_owned());
+        self.message = Some(text.into());
         self
     }
 
@@ -75,7 +74,7 @@ impl StatusReply {
     /// Answers another message, or (`None`) does not say which one.
     #[must_use]
     pub fn in_response_to(mut self, id: Option<&str>) -> Self {
-        self.in_response_to = id.map_or(InResponseTo::Missing, |id| InResponseTo::Text(id.to_owned()));
+        self.in_response_to = id.map_or(InResponseTo::Missing, |id| InResponseTo::Text(id.into()));
         self
     }
 }
@@ -86,21 +85,19 @@ pub(super) fn write_status(status: &StatusReply, request: (Version, &str), messa
     let in_response_to = match &status.in_response_to {
         InResponseTo::Right => Some(request.1),
         InResponseTo::Missing => None,
-        InResponseTo::Text(text) => Some(text.as_str()),
+        InResponseTo::Text(text) => Some(&**text),
     };
     let mut page = Page::new(prefix(version));
     let attributes = [
         ("message_id", Some(message_id)),
         ("in_response_to", in_response_to),
-        ("status_type", Some(status.status_type.as_str())),
+        ("status_type", Some(&*status.status_type)),
     ];
     page.root("Status_Message", version, "", &attributes);
     if !status.extended.is_empty() {
         page.open("Extended_Headers", &[]);
         for (name, value) in &status.extended {
-            page.open("Extended_Header", &[("name", Some(name))]);
-            page.text(&escaped(value));
-            page.close("Extended_Header");
+            page.element_with("Extended_Header", &[("name", Some(name))], value);
         }
         page.close("Extended_Headers");
     }
@@ -113,18 +110,18 @@ pub(super) fn write_status(status: &StatusReply, request: (Version, &str), messa
 impl Page {
     /// Status_Detail: names and values in 1.1, one text in 1.0.
     fn details(&mut self, status: &StatusReply, version: Version) {
-        let values = || status.details.iter().map(|(_, value)| value.as_str()).collect::<Vec<_>>().join(" ");
-        let in_10 = (version == Version::V10 && !status.details.is_empty()).then(values);
-        if let Some(text) = status.text_detail.clone().or(in_10) {
-            self.element("Status_Detail", Some(&text));
-        } else if !status.details.is_empty() {
-            self.open("Status_Detail", &[]);
-            for (name, value) in &status.details {
-                self.open("Detail", &[("name", Some(name))]);
-                self.text(&escaped(value));
-                self.close("Detail");
-            }
-            self.close("Status_Detail");
+        if status.details.is_empty() {
+            return;
         }
+        self.open("Status_Detail", &[]);
+        for (number, (name, value)) in status.details.iter().enumerate() {
+            if version == Version::V10 || name.is_empty() {
+                self.text(if number > 0 { " " } else { "" });
+                self.text(&escaped(value));
+            } else {
+                self.element_with("Detail", &[("name", Some(name))], value);
+            }
+        }
+        self.close("Status_Detail");
     }
 }

@@ -248,8 +248,8 @@ impl State {
         }
     }
 
-    pub(super) fn seen(&self) -> Vec<Seen> {
-        self.seen.iter().cloned().collect()
+    pub(super) fn seen(&mut self) -> &[Seen] {
+        self.seen.make_contiguous()
     }
 
     pub(super) fn script(&mut self, service: Service, acts: Vec<Act>) {

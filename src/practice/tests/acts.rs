@@ -69,6 +69,16 @@ async fn http_errors_are_not_taxii() {
 }
 
 #[tokio::test]
+async fn an_answer_can_be_raw_from_its_first_byte_on() {
+    let practice = practice().await;
+    practice.script(Service::Discovery, vec![Act::raw("SSH-2.0-server\r\n")]);
+    let mut client = Client::connect(&practice).await;
+    client.send(&request("/services/discovery", &[], "")).await;
+    while client.more().await.unwrap() {}
+    assert_eq!(client.read, b"SSH-2.0-server\r\n");
+}
+
+#[tokio::test]
 async fn headers_can_be_set_and_taken_away() {
     let act = Act::honest().without_header("X-TAXII-Services").header("X-TAXII-Protocol", "odd").without_header("date");
     let answer = under(act).await.unwrap();

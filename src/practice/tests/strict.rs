@@ -67,7 +67,7 @@ async fn a_message_that_is_none_is_bad() {
         );
     }
     // A message of 1.0 under the headers of 1.1.
-    let old = message_10("Discovery_Request", "", "").replace("xmlns:t=", "xmlns:t =");
+    let old = message("Discovery_Request", "", "").replace(&format!("\"{NS_11}\""), &format!("'{NS_10}'"));
     assert_eq!(post(&practice, "discovery", &old).await.says(), "BAD_MESSAGE");
     assert_eq!(post(&practice, "discovery", &poll()).await.says(), "FAILURE");
     let digits = poll_between("2026-11-21T10:00:00.1234567Z", "2026-11-21T11:00:00Z");
