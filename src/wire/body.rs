@@ -12,10 +12,13 @@ use bytes::Bytes;
 use futures_util::Stream;
 use futures_util::stream::try_unfold;
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// How much of the body is handed over at once.
-const PIECE: usize = 64 * 1024;
+const PIECE: usize = 256 * 1024;
+/// A pause before each piece but the first. A server may answer or refuse before the request has ended, and then
+/// close. What it said is read between two pieces, and lost if a write finds the connection closed first.
+const BREATH: Duration = Duration::from_millis(1);
 
 /// The body of a request, of known length. Cloning it is cheap, and it can be sent any number of times, by several
 /// senders at once: files are read by position.
@@ -87,21 +90,24 @@ impl From<String> for Body {
 type Rest = (VecDeque<Part>, watch::Sender<Progress>);
 
 /// The next piece with what remains after it.
-async fn next(mut parts: VecDeque<Part>, report: watch::Sender<Progress>) -> io::Result<Option<(Bytes, Rest)>> {
+async fn next(parts: VecDeque<Part>, report: watch::Sender<Progress>) -> io::Result<Option<(Bytes, Rest)>> {
     if report.is_closed() {
         // The reply came early and was enough, or a time-out passed: sending the rest would be wasted.
         return Err(io::Error::other("the reply is no longer wanted"));
     }
     report.send_modify(|progress| progress.at = Some(Instant::now()));
-    match piece(&mut parts).await {
-        Ok(Some(piece)) => {
+    if report.borrow().taken > 0 {
+        sleep(BREATH).await;
+    }
+    match piece(parts).await {
+        Ok((piece, _)) if piece.is_empty() => Ok(None),
+        Ok((piece, parts)) => {
             report.send_modify(|progress| {
                 progress.at = Some(Instant::now());
                 progress.taken += piece.len() as u64;
             });
             Ok(Some((piece, (parts, report))))
         }
-        Ok(None) => Ok(None),
         Err(error) => {
             report.send_modify(|progress| progress.failure = Some(error.to_string()));
             Err(error)
@@ -109,42 +115,42 @@ async fn next(mut parts: VecDeque<Part>, report: watch::Sender<Progress>) -> io:
     }
 }
 
-/// Takes the next piece off the parts.
-async fn piece(parts: &mut VecDeque<Part>) -> io::Result<Option<Bytes>> {
+/// Takes the next piece off the parts, where reading files may block.
+async fn piece(mut parts: VecDeque<Part>) -> io::Result<(Bytes, VecDeque<Part>)> {
+    if parts.iter().all(|part| matches!(part, Part::Bytes(_))) {
+        return Ok((fill(&mut parts)?, parts));
+    }
+    let fill = move || Ok((fill(&mut parts)?, parts));
+    tokio::task::spawn_blocking(fill).await.map_err(io::Error::other)?
+}
+
+/// Takes as much as one piece can hold; nothing only at the end. A small message is one piece, and so one write.
+fn fill(parts: &mut VecDeque<Part>) -> io::Result<Bytes> {
+    let mut piece = Vec::new();
     while let Some(part) = parts.front_mut() {
+        let room = PIECE - piece.len();
+        if room == 0 {
+            break;
+        }
         match part {
             Part::Bytes(bytes) if !bytes.is_empty() => {
-                let piece = bytes.split_to(bytes.len().min(PIECE));
-                // A reply that comes before the request has ended is read only between two pieces; if the server
-                // closes then, the next write would lose it.
-                tokio::task::yield_now().await;
-                return Ok(Some(piece));
+                piece.extend_from_slice(&bytes.split_to(bytes.len().min(room)));
             }
             Part::File { file, range } if !range.is_empty() => {
-                let piece = read(file.clone(), range.clone()).await?;
-                range.start += piece.len() as u64;
-                return Ok(Some(piece));
+                let wanted = usize::try_from(range.end - range.start).map_or(room, |rest| rest.min(room));
+                let start = piece.len();
+                piece.resize(start + wanted, 0);
+                let read = file.read_at(&mut piece[start..], range.start)?;
+                if read == 0 {
+                    return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter meanwhile"));
+                }
+                piece.truncate(start + read);
+                range.start += read as u64;
             }
             _ => drop(parts.pop_front()),
         }
     }
-    Ok(None)
-}
-
-/// Reads up to one piece of a file, where reading may block.
-async fn read(file: Arc<File>, range: Range<u64>) -> io::Result<Bytes> {
-    let read = move || {
-        let wanted = usize::try_from(range.end - range.start).map_or(PIECE, |rest| rest.min(PIECE));
-        let mut piece = vec![0; wanted];
-        match file.read_at(&mut piece, range.start)? {
-            0 => Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter while it was sent")),
-            n => {
-                piece.truncate(n);
-                Ok(Bytes::from(piece))
-            }
-        }
-    };
-    tokio::task::spawn_blocking(read).await.map_err(io::Error::other)?
+    Ok(piece.into())
 }
 
 #[derive(Default)]
@@ -166,6 +172,11 @@ impl Sent {
     pub(super) fn whole(&self) -> bool {
         let progress = self.progress.borrow();
         progress.at.is_some() && progress.taken == self.len
+    }
+
+    /// Whether the connection took anything of the body.
+    pub(super) fn begun(&self) -> bool {
+        self.progress.borrow().at.is_some()
     }
 
     /// Why the body could not be read, if that is what happened.

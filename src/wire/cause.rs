@@ -50,6 +50,10 @@ pub(super) fn of(error: &reqwest::Error) -> Cause {
     let deepest = chain.last().map(ToString::to_string).unwrap_or_default();
     match deepest.as_str() {
         "connection closed before message completed" => Cause::transient("the server closed the connection"),
+        "connection was not ready" | "operation was canceled" => Cause {
+            hint: "the server may want another client certificate: check tls.cert_file and tls.key_file".to_owned(),
+            ..Cause::transient("the server closed the connection at once")
+        },
         text if text.contains("proxy authorization required") => {
             Cause::admin("the proxy wants other credentials", "check username and password_file of the proxy")
         }
@@ -128,7 +132,10 @@ fn of_certificate(error: &CertificateError) -> Cause {
         E::Other(other) => match other.0.downcast_ref::<Untrusted>() {
             Some(untrusted) if untrusted.authority => Cause::admin(
                 "the server's certificate is that of an authority (usually a self-signed one)",
-                format!("if its key is the right one, set tls.pin_sha256 = \"{}\"", untrusted.key),
+                format!(
+                    "set tls.ca_file to it; or, if its key is the right one, tls.pin_sha256 = \"{}\"",
+                    untrusted.key
+                ),
             ),
             Some(untrusted) => unknown_issuer(Some(&untrusted.key)),
             None if other.0.is::<WrongKey>() => Cause::admin(
@@ -138,8 +145,12 @@ fn of_certificate(error: &CertificateError) -> Cause {
             None if other.0.is::<NoAuthorities>() => {
                 Cause::admin(other.0.to_string(), "install the package ca-certificates, or set tls.ca_file")
             }
-            None => Cause::admin(shown(&format!("the server's certificate is bad: {error}")), ""),
+            None => Cause::admin(shown(&format!("the server's certificate is bad: {}", other.0)), ""),
         },
+        E::BadSignature => Cause::admin(
+            "the server's certificate is not signed by the authority that it names",
+            "the authority may have a new key: renew tls.ca_file",
+        ),
         other => Cause::admin(shown(&format!("the server's certificate is bad: {other}")), ""),
     }
 }
@@ -175,7 +186,8 @@ fn of_alert(alert: AlertDescription) -> Cause {
     let text = format!("the server refused TLS ({})", shown(&format!("{alert:?}")));
     let refused = |hint| Cause { refused: true, ..Cause::admin(text.clone(), hint) };
     match u8::from(alert) {
-        40..=43 | 46 | 49 | 116 => {
+        40 => refused("the server may want a client certificate (tls.cert_file), or know only old cipher suites"),
+        41..=43 | 46 | 49 | 116 => {
             refused("the server may want a client certificate: check tls.cert_file and tls.key_file")
         }
         44 | 45 => refused("the client certificate in tls.cert_file is no longer accepted: have it renewed"),

@@ -258,7 +258,7 @@ impl Client {
             return WireError::File { url: shown, reason };
         }
         let cause = cause::of(error);
-        if !error.is_connect() && !cause.refused {
+        if sent.begun() && !error.is_connect() && !cause.refused {
             return WireError::Broken { url: shown, reason: cause.text, unknown: sent.whole() };
         }
         let reason = match self.inner.proxy.as_ref().filter(|route| route.applies(url)) {

@@ -108,7 +108,7 @@ type Reader = Pin<Box<dyn AsyncRead + Send>>;
 
 /// The body as the caller gets it.
 pub(super) enum Incoming {
-    Plain(Wire),
+    Plain(Box<Wire>),
     /// Compressed with something called deflate; which one shows at its first byte.
     Deflate(Option<StreamReader<Raw, Bytes>>),
     Decoded {
@@ -121,7 +121,7 @@ pub(super) enum Incoming {
 impl Incoming {
     pub(super) fn new(wire: Wire, encoding: Option<&str>) -> Incoming {
         match encoding {
-            None | Some("" | "identity") => Incoming::Plain(wire),
+            None | Some("" | "identity") => Incoming::Plain(Box::new(wire)),
             Some("gzip" | "x-gzip") => {
                 let mut decoder = GzipDecoder::new(StreamReader::new(stream(wire)));
                 // A gzip file may have several members (RFC 1952, 2.2); stopping after the first would lose the rest

@@ -56,9 +56,6 @@ pub(super) fn private_key(identity: &Identity, known: &Known) -> Result<PrivateK
 fn decrypt(encrypted: &[u8], password: &str) -> Result<PrivateKeyDer<'static>, WireError> {
     let unknown = |_| WireError::settings("the encryption of the key in tls.key_file is not known", CONVERT_KEY);
     let info = EncryptedPrivateKeyInfoRef::try_from(encrypted).map_err(unknown)?;
-    if !matches!(info.encryption_algorithm, pkcs8::pkcs5::EncryptionScheme::Pbes2(_)) {
-        return Err(WireError::settings("the key in tls.key_file is encrypted in an old, weak way", CONVERT_KEY));
-    }
     // The crate's error does not tell a wrong password from an algorithm it does not have.
     let key = info.decrypt(password).map_err(|error| {
         WireError::settings(

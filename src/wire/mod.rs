@@ -25,6 +25,9 @@ mod settings;
 mod tls;
 mod verify;
 
+#[cfg(test)]
+mod tests;
+
 pub use body::Body;
 pub use client::Client;
 pub use error::{Class, Limit, WireError};

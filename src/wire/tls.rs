@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
+use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, RootCertStore};
 
 use super::keys;
@@ -16,9 +17,18 @@ pub(super) fn config(tls: &Tls, used: bool, known: &Known) -> Result<ClientConfi
     let provider = Arc::new(aws_lc_rs::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let check = match &tls.trust {
-        Trust::System if used => Check::Chain(chain(system(), &provider)?),
-        Trust::System => Check::Chain(None),
-        Trust::Authorities(pem) => Check::Chain(chain(private(pem)?, &provider)?),
+        Trust::System => {
+            let roots = if used { rustls_native_certs::load_native_certs().certs } else { Vec::new() };
+            Check::Chain { verifier: verifier(&roots, &provider)?, named: Vec::new() }
+        }
+        Trust::Authorities(pem) => {
+            let named = keys::certificates(pem, "tls.ca_file")?;
+            let verifier = verifier(&named, &provider)?;
+            if verifier.is_none() {
+                return Err(WireError::settings("no certificate in tls.ca_file can be read", ""));
+            }
+            Check::Chain { verifier, named }
+        }
         Trust::Pin(pin) => Check::Pin(*pin),
         Trust::Anything => Check::Nothing,
     };
@@ -45,28 +55,17 @@ pub(super) fn config(tls: &Tls, used: bool, known: &Known) -> Result<ClientConfi
     Ok(config)
 }
 
-/// The system's authorities; those that cannot be read do not count.
-fn system() -> RootCertStore {
+/// A verifier of chains up to one of `roots`; none where none of them can be read, as with an empty system store.
+fn verifier(
+    roots: &[CertificateDer<'static>],
+    provider: &Arc<CryptoProvider>,
+) -> Result<Option<Arc<WebPkiServerVerifier>>, WireError> {
     let mut store = RootCertStore::empty();
-    store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    store
-}
-
-fn private(pem: &[u8]) -> Result<RootCertStore, WireError> {
-    let mut store = RootCertStore::empty();
-    let (_, unreadable) = store.add_parsable_certificates(keys::certificates(pem, "tls.ca_file")?);
-    match unreadable {
-        0 => Ok(store),
-        n => Err(WireError::settings(format!("{n} of the certificates in tls.ca_file cannot be read"), "")),
-    }
-}
-
-/// A verifier of chains up to one of `roots`; none where there are no roots.
-fn chain(roots: RootCertStore, provider: &Arc<CryptoProvider>) -> Result<Option<Arc<WebPkiServerVerifier>>, WireError> {
-    if roots.is_empty() {
+    store.add_parsable_certificates(roots.iter().cloned());
+    if store.is_empty() {
         return Ok(None);
     }
-    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+    WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider.clone())
         .build()
         .map(Some)
         .map_err(|error| WireError::settings(format!("the certificate authorities cannot be used: {error}"), ""))

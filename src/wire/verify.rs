@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
@@ -15,7 +15,11 @@ use sha2::{Digest, Sha256};
 #[derive(Debug)]
 pub(super) enum Check {
     /// A chain up to an authority. None: there is no authority at all.
-    Chain(Option<Arc<WebPkiServerVerifier>>),
+    Chain {
+        verifier: Option<Arc<WebPkiServerVerifier>>,
+        /// The certificates that the operator named. One of them may be the server's own.
+        named: Vec<CertificateDer<'static>>,
+    },
     /// The key alone, by its SHA-256. Names, dates and extensions do not count: it is the key itself that is trusted.
     Pin([u8; 32]),
     /// Not at all.
@@ -56,10 +60,18 @@ impl ServerCertVerifier for Verifier {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match &self.check {
-            Check::Chain(Some(chain)) => chain
-                .verify_server_cert(certificate, intermediates, name, ocsp, now)
-                .map_err(|error| with_key(error, certificate)),
-            Check::Chain(None) => Err(other(NoAuthorities)),
+            Check::Chain { verifier: None, .. } => Err(other(NoAuthorities)),
+            Check::Chain { verifier: Some(verifier), named } => {
+                match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
+                    // Self-signed certificates are often marked as an authority's, with which no chain can begin. As
+                    // with any authority, naming one is to trust it; its dates do not count.
+                    Err(error) if is_authority(&error) && named.contains(certificate) => {
+                        verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
+                        Ok(ServerCertVerified::assertion())
+                    }
+                    result => result.map_err(|error| with_key(error, certificate)),
+                }
+            }
             Check::Pin(pin) => {
                 let key = key_hash(certificate)?;
                 if key == *pin { Ok(ServerCertVerified::assertion()) } else { Err(other(WrongKey(hex(&key)))) }
@@ -102,14 +114,17 @@ fn key_hash(certificate: &CertificateDer<'_>) -> Result<[u8; 32], Error> {
     Ok(Sha256::digest(ParsedCertificate::try_from(certificate)?.subject_public_key_info()).into())
 }
 
+/// Whether a certificate was refused because it is an authority's own. The verifier's error has no other name here.
+fn is_authority(error: &Error) -> bool {
+    matches!(error, Error::InvalidCertificate(CertificateError::Other(cause)) if cause.to_string() == "CaUsedAsEndEntity")
+}
+
 /// Adds the key to an error that pinning it would help against.
 fn with_key(error: Error, certificate: &CertificateDer<'_>) -> Error {
-    let authority = match &error {
-        Error::InvalidCertificate(CertificateError::UnknownIssuer) => false,
-        // The only name this cause has: rustls passes the verifier's own error on.
-        Error::InvalidCertificate(CertificateError::Other(cause)) if cause.to_string() == "CaUsedAsEndEntity" => true,
-        _ => return error,
-    };
+    let authority = is_authority(&error);
+    if !authority && !matches!(error, Error::InvalidCertificate(CertificateError::UnknownIssuer)) {
+        return error;
+    }
     match key_hash(certificate) {
         Ok(key) => other(Untrusted { authority, key: hex(&key) }),
         Err(_) => error,
