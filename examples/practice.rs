@@ -7,6 +7,7 @@ use std::sync::Arc;
 use taxii_sync::practice::samples::SAMPLES;
 use taxii_sync::practice::{BlockSpec, Options, Practice};
 
+#[expect(clippy::disallowed_methods, reason = "an example has no room that tells it the time")]
 #[tokio::main]
 async fn main() -> io::Result<()> {
     let practice = Practice::start(Options::new(Arc::new(chrono::Utc::now))).await?;

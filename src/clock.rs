@@ -5,7 +5,7 @@
 #![expect(clippy::disallowed_methods, reason = "this is the one place where the time is read")]
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 
@@ -32,6 +32,11 @@ impl Clock {
     /// A moment to measure from: it never jumps, and stands still while the machine sleeps.
     pub fn moment(&self) -> Instant {
         Instant::now()
+    }
+
+    /// How long ago a moment was.
+    pub fn since(&self, moment: Instant) -> Duration {
+        moment.elapsed()
     }
 }
 

@@ -55,13 +55,13 @@ impl Peer {
             return Ok(None);
         };
         let known = self.learnt().services.clone();
-        if let Some(known) = known.filter(|known| known.asked.elapsed() < REMEMBERED) {
+        if let Some(known) = known.filter(|known| self.clock.since(known.asked) < REMEMBERED) {
             return Ok(Some((known.instances, known.base)));
         }
         let (message, base) = self.ask(discovery, Body::DiscoveryRequest).await?;
         let Body::DiscoveryResponse(instances) = message.body else {
             let what = "the answer is not a Discovery_Response".to_owned();
-            return Err(PeerError::Unreadable { url: base, what });
+            return Err(PeerError::Unreadable { url: base.to_string(), what });
         };
         let asked = self.clock.moment();
         self.learnt().services = Some(Services { instances: instances.clone(), base: base.clone(), asked });
@@ -75,7 +75,7 @@ impl Peer {
 
     async fn described(&self) -> Result<Option<(Vec<Collection>, Url)>, PeerError> {
         let known = self.learnt().collections.clone();
-        if let Some(known) = known.filter(|known| known.asked.elapsed() < REMEMBERED) {
+        if let Some(known) = known.filter(|known| self.clock.since(known.asked) < REMEMBERED) {
             return Ok(known.all);
         }
         let all = match self.advertised(ServiceType::CollectionManagement).await? {
@@ -83,7 +83,7 @@ impl Peer {
                 let (message, base) = self.ask(&found.url, Body::CollectionInformationRequest).await?;
                 let Body::CollectionInformationResponse(all) = message.body else {
                     let what = "the answer is not a Collection_Information_Response".to_owned();
-                    return Err(PeerError::Unreadable { url: base, what });
+                    return Err(PeerError::Unreadable { url: base.to_string(), what });
                 };
                 Some((all, base))
             }

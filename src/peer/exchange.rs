@@ -222,12 +222,12 @@ impl Peer {
 
     /// Asks a question whose answer has no blocks.
     pub async fn ask(&self, url: &Url, question: Body) -> Result<(Message, Url), PeerError> {
-        let unreadable = |what: String| PeerError::Unreadable { url: url.clone(), what };
+        let unreadable = |what: String| PeerError::Unreadable { url: url.to_string(), what };
         let request = self.encode(question).map_err(|error| unreadable(error.to_string()))?;
         let exchanged = match self.exchange(url, request.into(), Nothing).await {
             Ok(exchanged) => exchanged,
             Err(Trouble::Wire(error)) => return Err(error.into()),
-            Err(Trouble::Unreadable { url, what }) => return Err(PeerError::Unreadable { url, what }),
+            Err(Trouble::Unreadable { url, what }) => return Err(PeerError::Unreadable { url: url.to_string(), what }),
             Err(Trouble::Sink(never)) => match never {},
         };
         match exchanged.body {
@@ -235,7 +235,7 @@ impl Peer {
             _ => {
                 let reaction = status::react(&exchanged.answer(self.clock.now()));
                 let words = show_remote(&self.redact(&reaction.words));
-                Err(PeerError::Refused { url: exchanged.url, words, class: reaction.class })
+                Err(PeerError::Refused { url: exchanged.url.to_string(), words, class: reaction.class })
             }
         }
     }

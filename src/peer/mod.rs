@@ -88,10 +88,10 @@ pub enum PeerError {
     #[error("{0}")]
     Wire(#[from] WireError),
     /// The reply cannot be read.
-    #[error("{url}: {what}", url = .url)]
+    #[error("{url}: {what}")]
     Unreadable {
         /// The address.
-        url: Url,
+        url: String,
         /// Why.
         what: String,
     },
@@ -99,7 +99,7 @@ pub enum PeerError {
     #[error("{url}: {words}")]
     Refused {
         /// The address.
-        url: Url,
+        url: String,
         /// What it said.
         words: String,
         /// What to do about it.

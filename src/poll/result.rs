@@ -120,7 +120,7 @@ impl Feed {
         match self.peer.exchange(&url, request.into(), intake).await {
             Ok(exchanged) => Ok(self.take(poll, exchanged, now)),
             Err(Trouble::Wire(error)) => {
-                let (class, words) = (class_of(&error), with_hint(error.to_string(), &error.hint()));
+                let (class, words) = (class_of(&error), with_hint(error.to_string(), error.hint()));
                 Ok(Attempt { step: poll.on_reply(Reply::Failed { class, words }, now), part: None })
             }
             Err(Trouble::Unreadable { what, .. }) => {
@@ -280,7 +280,7 @@ impl Tries {
         if let Some(wait) = wait.filter(|wait| *wait > feed.patience.longest_wait) {
             return Err(failure(Some(crate::taxii::time::later(feed.clock.now(), wait))));
         }
-        let left = feed.patience.within.saturating_sub(self.since.elapsed());
+        let left = feed.patience.within.saturating_sub(feed.clock.since(self.since));
         let pause = wait.unwrap_or_else(|| backoff(self.failed, fastrand::u64(..)).min(left / 2));
         if self.failed > feed.patience.retries || left.is_zero() {
             return Err(failure(None));

@@ -111,7 +111,7 @@ impl DropWalk {
             self.reopen(&mut watch).await;
             let looked = self.look(first).await;
             first = false;
-            if swept.is_none_or(|at| at.elapsed() >= SWEEP) {
+            if swept.is_none_or(|at| self.clock.since(at) >= SWEEP) {
                 swept = Some(self.clock.moment());
                 self.sweep().await;
             }

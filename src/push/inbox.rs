@@ -271,7 +271,7 @@ impl InboxWalk {
             let now = self.clock.now();
             let until = attempted.settled.iter().filter_map(|one| one.next_try).max();
             let asked = attempted.settled.iter().any(|one| one.asked);
-            let left = patience.within.saturating_sub(began.elapsed());
+            let left = patience.within.saturating_sub(self.clock.since(began));
             let wait = until.map(|until| (until - now).to_std().unwrap_or_default()).unwrap_or_default();
             let wait = if asked { wait } else { wait.min(left / 2) };
             let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };

@@ -484,6 +484,15 @@ pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
+/// Whether there is anything under this path.
+pub fn is_there(path: &Path) -> Result<bool> {
+    match fs::stat(path) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOENT | Errno::NOTDIR) => Ok(false),
+        Err(error) => Err(DiskError::new("look at", path, error)),
+    }
+}
+
 /// Permission bits of a file of the operator's.
 pub fn mode_of(path: &Path) -> Result<u32> {
     fs::stat(path).map(|raw| Stat::of(&raw).mode).map_err(|e| DiskError::new("look at", path, e))

@@ -1,4 +1,5 @@
 //! One server, as it is spoken to.
+#![expect(clippy::disallowed_methods, reason = "this is the door to reqwest")]
 
 use std::fmt;
 use std::sync::Arc;

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
+use super::disk;
+
 pub use deliveries::{
     Admission, Claim, Due, FileId, FileRow, InboxTotals, Leaving, NewDelivery, Outcome, Owed, Settled,
 };
@@ -98,24 +100,18 @@ impl Ledger {
     }
 
     /// Opens an existing ledger for reading, also while an agent writes it. `None`: there is none.
-    pub fn open_to_read(state_dir: &Path) -> Result<Option<Ledger>> {
+    pub fn open_to_read(state_dir: &Path) -> super::Result<Option<Ledger>> {
         let path = state_dir.join(FILE_NAME);
-        let opened = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY);
-        let ledger = match opened {
-            Ok(ledger) => ledger,
-            Err(LedgerError::Sqlite { source, .. })
-                if source.sqlite_error_code() == Some(rusqlite::ErrorCode::CannotOpen)
-                    && !state_dir.join(FILE_NAME).exists() =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
+        if !disk::is_there(&path)? {
+            return Ok(None);
+        }
+        let ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let found = schema::format(&ledger.lock());
         ledger.known_format(found)?;
         Ok(Some(ledger))
     }
 
+    #[expect(clippy::disallowed_methods, reason = "this is the door to SQLite")]
     fn connect(path: PathBuf, flags: OpenFlags) -> Result<Ledger> {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match Connection::open_with_flags(&path, flags) {

@@ -68,12 +68,12 @@ impl File {
 
 #[test]
 fn every_room_names_only_what_it_may() {
-    assert_none(checked(&files(), |file, path| wall(file, path)));
+    assert_none(checked(&files(), wall));
 }
 
 #[test]
 fn only_a_door_names_what_is_outside() {
-    assert_none(checked(&files(), |file, path| door(file, path)));
+    assert_none(checked(&files(), door));
 }
 
 #[test]
