@@ -104,12 +104,13 @@ pub enum DecodeError<E> {
 }
 
 /// A message being read.
-#[derive(Debug)]
 pub struct Decoder<S: BlockSink> {
     document: Document,
     reader: Reader<S>,
     /// The beginning of the body, for saying what it is if it is no message.
     head: Vec<u8>,
+    /// What was wrong already before enough of the body was there to say what it is.
+    failed: Option<Error<DecodeError<S::Error>>>,
 }
 
 impl<S: BlockSink> Decoder<S> {
@@ -118,43 +119,52 @@ impl<S: BlockSink> Decoder<S> {
         let encoding = Rules { charset: charset.map(Into::into), leading_space: true };
         // The depth is counted inside of contents.
         let options = Options { encoding, depth: limits.depth.saturating_add(slice::CONTENT_DEPTH) };
-        Self { document: Document::new(options), reader: Reader::new(limits, sink), head: Vec::new() }
+        Self { document: Document::new(options), reader: Reader::new(limits, sink), head: Vec::new(), failed: None }
     }
 
     /// Takes the next bytes of the body. After an error the decoder is of no use.
     pub fn feed(&mut self, bytes: &[u8]) -> Result<(), DecodeError<S::Error>> {
         let missing = sniff::HEAD.saturating_sub(self.head.len());
         self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
-        self.document.feed(bytes, &mut self.reader).map_err(|error| told(error, self.reader.is_taxii(), &self.head))
+        let fed = if self.failed.is_none() { self.document.feed(bytes, &mut self.reader) } else { Ok(()) };
+        match self.failed.take().map_or(fed, Err) {
+            Err(error) if !self.reader.is_taxii() && self.head.len() < sniff::HEAD => {
+                self.failed = Some(error);
+                Ok(())
+            }
+            result => result.map_err(|error| self.told(error)),
+        }
     }
 
     /// The body is complete: the message and the sink.
     pub fn finish(mut self) -> Result<(Message, S), DecodeError<S::Error>> {
-        let finished = self.document.finish(&mut self.reader);
-        finished.map_err(|error| told(error, self.reader.is_taxii(), &self.head))?;
+        let finished = self.failed.take().map_or_else(|| self.document.finish(&mut self.reader), Err);
+        finished.map_err(|error| self.told(error))?;
         let (message, sink) = self.reader.into_parts();
         Ok((message.ok_or(DecodeError::CutShort)?, sink))
+    }
+
+    /// An error of the document in the words of this room. Before the root was a message's, what the body looks like
+    /// is worth more than what is wrong with it as XML.
+    fn told(&self, error: Error<DecodeError<S::Error>>) -> DecodeError<S::Error> {
+        if !self.reader.is_taxii()
+            && let Some(found) = sniff::looks_like(&self.head)
+        {
+            return DecodeError::NotTaxii { found };
+        }
+        match error {
+            Error::Broken { at, what } => DecodeError::NotWellFormed { line: at.line, what },
+            Error::CutShort | Error::Empty => DecodeError::CutShort,
+            Error::Doctype { .. } => DecodeError::Doctype,
+            Error::Limit { name, value, .. } => DecodeError::Limit { name, value },
+            Error::Encoding(what) => DecodeError::Encoding(what),
+            Error::Consumer(error) => error,
+        }
     }
 
     /// The sink.
     pub fn sink_mut(&mut self) -> &mut S {
         &mut self.reader.sink
-    }
-}
-
-/// An error of the document in the words of this room. Before the root was a message's, what the body looks like is
-/// worth more than what is wrong with it as XML.
-fn told<E>(error: Error<DecodeError<E>>, is_taxii: bool, head: &[u8]) -> DecodeError<E> {
-    if !is_taxii && let Some(found) = sniff::looks_like(head) {
-        return DecodeError::NotTaxii { found };
-    }
-    match error {
-        Error::Broken { at, what } => DecodeError::NotWellFormed { line: at.line, what },
-        Error::CutShort | Error::Empty => DecodeError::CutShort,
-        Error::Doctype { .. } => DecodeError::Doctype,
-        Error::Limit { name, value, .. } => DecodeError::Limit { name, value },
-        Error::Encoding(what) => DecodeError::Encoding(what),
-        Error::Consumer(error) => error,
     }
 }
 

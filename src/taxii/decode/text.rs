@@ -282,8 +282,8 @@ impl Judge {
         match self {
             Self::Xml { reader, mut watch, otherwise } => {
                 let read = match reader {
-                    Some(Reader::Text(scanner)) => scanner.finish(&mut watch),
-                    Some(Reader::Bytes(document)) => document.finish(&mut watch),
+                    Some(Reader::Text(mut scanner)) => scanner.finish(&mut watch),
+                    Some(Reader::Bytes(mut document)) => document.finish(&mut watch),
                     None => Err(Error::CutShort),
                 };
                 match read {
