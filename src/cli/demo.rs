@@ -172,6 +172,7 @@ discovery = "{discovery}"
 server = "practice"
 collection = "{INDICATORS}"
 output = {indicators}
+start = "1h"
 lag = "0s"
 
 [inboxes.partner]

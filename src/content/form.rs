@@ -64,7 +64,7 @@ impl<W: Write> ContentWriter<W> {
     pub fn finish(self) -> io::Result<W> {
         match self.0 {
             Stage::Verbatim(window) => window.finish(),
-            Stage::Transcoded(reader, mut utf8) => {
+            Stage::Transcoded(mut reader, mut utf8) => {
                 reader.finish(&mut utf8).map_err(changed)?;
                 utf8.0.finish()
             }
