@@ -29,8 +29,8 @@ pub struct Summary {
     pub refused: u64,
     /// Deliveries that were made, or had been made before.
     pub delivered: u64,
-    /// Deliveries that failed, or are still owed.
-    pub undelivered: u64,
+    /// Inboxes with deliveries that failed, or are still owed: how many, and why the last of them did.
+    pub undelivered: Vec<(String, u64, String)>,
     /// Drop directories and inboxes that could not be worked with, and why.
     pub trouble: Vec<(String, String)>,
 }
@@ -40,7 +40,8 @@ impl Summary {
     pub fn is_good(&self) -> bool {
         self.failed_feeds.is_empty()
             && self.trouble.is_empty()
-            && self.quarantined + self.refused + self.undelivered == 0
+            && self.undelivered.is_empty()
+            && self.quarantined + self.refused == 0
     }
 }
 
@@ -96,9 +97,12 @@ impl Agent {
 impl Summary {
     fn add_deliveries(&mut self, name: &str, delivered: Result<Delivered, StoreError>) {
         match delivered {
-            Ok(Delivered { accepted, failed }) => {
+            Ok(Delivered { accepted, failed, reason }) => {
                 self.delivered += accepted;
-                self.undelivered += failed;
+                if failed > 0 {
+                    let reason = reason.unwrap_or_else(|| "the server asked for a pause".to_owned());
+                    self.undelivered.push((name.to_owned(), failed, reason));
+                }
             }
             Err(error) => {
                 lines::inbox_trouble(name, &error.to_string(), error.hint());

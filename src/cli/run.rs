@@ -60,9 +60,9 @@ fn say(summary: &Summary) {
             "see DROP/failed: each has its receipt beside it",
         );
     }
-    if summary.undelivered > 0 {
+    for (inbox, files, reason) in &summary.undelivered {
         complain(
-            &format!("{} deliveries failed or are still pending", summary.undelivered),
+            &format!("inbox `{inbox}`: {files} files failed or are still pending: {reason}"),
             "see `taxii-sync status`; what is pending is tried again by the next run",
         );
     }

@@ -268,12 +268,13 @@ impl Tries {
     /// Waits before the next attempt, or fails where patience has run out.
     async fn after(&mut self, feed: &Feed, class: Class, words: String) -> Result<(), Failure> {
         self.failed += 1;
-        let failure = |not_before| Failure {
-            words: words.clone(),
-            hint: String::new(),
-            not_before,
-            admin: class == Class::Admin,
+        let admin = class == Class::Admin;
+        let hint = if admin {
+            "check the credentials, the collection and what the server grants; it is tried hourly"
+        } else {
+            ""
         };
+        let failure = |not_before| Failure { words: words.clone(), hint: hint.to_owned(), not_before, admin };
         let Class::Retry { wait } = class else {
             return Err(failure(None));
         };

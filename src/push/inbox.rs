@@ -52,12 +52,14 @@ pub struct InboxWalk {
 }
 
 /// What `run --once` came to at one inbox.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Delivered {
     /// Files it accepted, or had accepted before.
     pub accepted: u64,
     /// Files that did not get there.
     pub failed: u64,
+    /// Why the last of them did not.
+    pub reason: Option<String>,
 }
 
 /// What an attempt came to.
@@ -178,11 +180,12 @@ impl InboxWalk {
             for one in &attempted.settled {
                 // What was sent in a batch in vain is sent again singly, in this pass too.
                 let again = one.outcome.is_none() && one.alone;
-                match one.outcome {
-                    Some(outcome) if outcome.is_good() => delivered.accepted += 1,
-                    Some(_) => delivered.failed += 1,
-                    None if mode == Mode::Once && !again => delivered.failed += 1,
-                    None => {}
+                let good = one.outcome.is_some_and(Outcome::is_good);
+                if good {
+                    delivered.accepted += 1;
+                } else if one.outcome.is_some() || (mode == Mode::Once && !again) {
+                    delivered.failed += 1;
+                    delivered.reason = one.message.clone().or(delivered.reason.take());
                 }
                 if mode == Mode::Forever || again {
                     taken.remove(&one.file);
@@ -427,10 +430,11 @@ impl InboxWalk {
                 message: judgement.message.as_deref().map(|text| self.shown(text)),
                 ..self.open(owed)
             };
-            if judgement.verdict != Verdict::Accepted {
-                one.message = one.message.or_else(|| Some(words.clone()));
-            }
             self.settle(&mut one, owed, judgement.verdict, many, &words, &mut attempted);
+            // A receipt holds what the server said; `status` shows what it means.
+            if !one.outcome.is_some_and(Outcome::is_good) && (one.outcome.is_none() || one.message.is_none()) {
+                one.message = Some(words);
+            }
             attempted.settled.push(one);
         }
         attempted
