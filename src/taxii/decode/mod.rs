@@ -8,6 +8,7 @@ mod characters;
 mod element;
 mod fields;
 mod inherit;
+mod judge;
 mod reader;
 mod slice;
 mod sniff;

@@ -59,7 +59,11 @@ impl<S: BlockSink> Consumer for Reader<S> {
         if let Some((depth, inside)) = self.inside {
             if token.depth == depth && matches!(token.kind, Kind::End) {
                 self.inside = None;
-                return if self.open.len() == depth { self.end(depth) } else { Ok(self.surroundings.leave(depth)) };
+                if self.open.len() == depth {
+                    return self.end(depth);
+                }
+                self.surroundings.leave(depth);
+                return Ok(());
             }
             return match inside {
                 Inside::Content => self.slicer.token(&token, &self.surroundings, &mut self.sink),
