@@ -151,7 +151,7 @@ impl Act {
         Self::answer(Answer::Big(response))
     }
 
-    /// No answer at all; the connection stays open.
+    /// No answer at all; the connection stays open. When it is [`early`](Act::early), the body stays unread as well.
     pub fn silence() -> Self {
         Self::answer(Answer::Silence)
     }

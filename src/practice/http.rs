@@ -15,7 +15,7 @@ const MAX_HEAD: usize = 16 << 10;
 const MAX_LINE: usize = 4 << 10;
 const MAX_HEADERS: usize = 100;
 /// How long a client may be silent in the middle of a request, or between two.
-const IDLE: Duration = Duration::from_secs(300);
+pub(super) const IDLE: Duration = Duration::from_secs(300);
 /// How much is read from the socket at once.
 const READ: usize = 64 << 10;
 
