@@ -259,7 +259,9 @@ mod tests {
     #[tokio::test]
     async fn two_requests_follow_each_other_on_one_connection() {
         let mut connection = connection(
-            b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabcPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n2;x=y\r\nde\r\n1\r\nf\r\n0\r\nTrailer: t\r\n\r\n",
+            b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabc\
+              POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n\
+              2;x=y\r\nde\r\n1\r\nf\r\n0\r\nTrailer: t\r\n\r\n",
         )
         .await;
         let first = connection.head().await.unwrap().unwrap();

@@ -20,8 +20,8 @@
 //! | sends anything else in a Poll_Response | `Act::change(\|reply\| …)` |
 //! | sends anything else at all | `Act::raw(…)` |
 //!
-//! Everything is capped: connections, heads and bodies of requests, contents, blocks, results, and what is remembered of
-//! requests. Nothing outlives the server.
+//! Everything is capped: connections, heads and bodies of requests, contents, blocks, results, and what is remembered
+//! of requests. Nothing outlives the server.
 
 mod acts;
 mod answer;
@@ -136,8 +136,8 @@ impl Practice {
         self.server.state().seen().to_vec()
     }
 
-    /// Waits until the requests satisfy a condition; false when `limit` passed before. The server stands still while the
-    /// condition is looked at, so it must not call this server.
+    /// Waits until the requests satisfy a condition; false when `limit` passed before. The server stands still while
+    /// the condition is looked at, so it must not call this server.
     pub async fn until(&self, limit: Duration, condition: impl Fn(&[Seen]) -> bool) -> bool {
         let mut changes = self.server.seen.subscribe();
         let reached = async {
@@ -151,8 +151,8 @@ impl Practice {
         tokio::time::timeout(limit, reached).await.unwrap_or(false)
     }
 
-    /// Appends acts for the next requests of a service; after them it is honest again, unless [`forever`](Self::forever)
-    /// says otherwise.
+    /// Appends acts for the next requests of a service; after them it is honest again, unless
+    /// [`forever`](Self::forever) says otherwise.
     pub fn script(&self, service: Service, acts: Vec<Act>) {
         self.server.state().script(service, acts);
     }
