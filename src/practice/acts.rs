@@ -1,7 +1,7 @@
 //! Acts: what a practice server does to a request instead of being honest.
 //!
-//! An [`Act`] says three things, each of which is honest unless it says otherwise: what happens before the answer, what the
-//! answer is, and how its bytes travel. Its methods add to it, so acts compose.
+//! An [`Act`] says three things, each of which is honest unless it says otherwise: what happens before the answer,
+//! what the answer is, and how its bytes travel. Its methods add to it, so acts compose.
 
 use std::fmt;
 use std::sync::Arc;
@@ -151,7 +151,7 @@ impl Act {
         Self::answer(Answer::Big(response))
     }
 
-    /// No answer at all; the connection stays open.
+    /// No answer at all; the connection stays open. When it is [`early`](Act::early), the body stays unread as well.
     pub fn silence() -> Self {
         Self::answer(Answer::Silence)
     }

@@ -15,7 +15,7 @@ const MAX_HEAD: usize = 16 << 10;
 const MAX_LINE: usize = 4 << 10;
 const MAX_HEADERS: usize = 100;
 /// How long a client may be silent in the middle of a request, or between two.
-const IDLE: Duration = Duration::from_secs(300);
+pub(super) const IDLE: Duration = Duration::from_secs(300);
 /// How much is read from the socket at once.
 const READ: usize = 64 << 10;
 
@@ -259,7 +259,9 @@ mod tests {
     #[tokio::test]
     async fn two_requests_follow_each_other_on_one_connection() {
         let mut connection = connection(
-            b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabcPOST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n2;x=y\r\nde\r\n1\r\nf\r\n0\r\nTrailer: t\r\n\r\n",
+            b"POST /a HTTP/1.1\r\nContent-Length: 3\r\nX-A: b\r\n\r\nabc\
+              POST /b HTTP/1.1\r\nTransfer-Encoding: chunked\r\nExpect: 100-continue\r\n\r\n\
+              2;x=y\r\nde\r\n1\r\nf\r\n0\r\nTrailer: t\r\n\r\n",
         )
         .await;
         let first = connection.head().await.unwrap().unwrap();

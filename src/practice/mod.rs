@@ -1,7 +1,27 @@
 //! A small TAXII 1.1 and 1.0 server, in memory and on loopback addresses only: for `demo`, and for tests.
 //!
-//! Left alone it is honest and strict. On request it misbehaves: a script of [`Act`]s per service says what happens to
-//! the next requests, down to single bytes. It makes its own HTTP, because bytes that no library would send are the point.
+//! Left alone it is honest and strict: it holds requests against the published schemas and the HTTP binding, gives
+//! labels that only grow, cuts results into parts, and tells bounds as the specification has them. On request it
+//! misbehaves: a script of [`Act`]s per [`Service`] says what happens to the next requests, down to single bytes. It
+//! makes its own HTTP, because bytes that no library would send are the point.
+//!
+//! An act is a value, and acts compose:
+//!
+//! | what a server does | act |
+//! |---|---|
+//! | stores the message, but never says so | `Act::closed(Close::Fin).performed()` |
+//! | answers PENDING twice, then the result in parts | `Act::pending(5)`, `Act::pending(5)` |
+//! | forgets the result at part 3 | `Act::honest()`, `Act::honest()`, `Act::status("NOT_FOUND")` |
+//! | leaves out End and labels | `Act::poll(Quirk::NoEnd).quirk(Quirk::NoLabels)` |
+//! | cuts a chunked, compressed answer short | `Act::honest().gzip().framing(Framing::Chunked).cut(100, Close::Fin)` |
+//! | is busy | `Act::http(503, "text/html", "busy").header("Retry-After", "7")` |
+//! | puts ITEM into an extended header | `Act::status(StatusReply::new("NOT_FOUND").extended("ITEM", "x"))` |
+//! | sends two gigabytes | `Act::big(BigResponse::new(700_000, 3_000, Style::Element))` |
+//! | sends anything else in a Poll_Response | `Act::change(\|reply\| …)` |
+//! | sends anything else at all | `Act::raw(…)` |
+//!
+//! Everything is capped: connections, heads and bodies of requests, contents, blocks, results, and what is remembered
+//! of requests. Nothing outlives the server.
 
 mod acts;
 mod answer;
@@ -12,6 +32,7 @@ mod http;
 mod options;
 mod page;
 mod quirks;
+mod reading;
 mod reply;
 pub mod samples;
 mod schema;
@@ -115,8 +136,8 @@ impl Practice {
         self.server.state().seen().to_vec()
     }
 
-    /// Waits until the requests satisfy a condition; false when `limit` passed before. The server stands still while the
-    /// condition is looked at, so it must not call this server.
+    /// Waits until the requests satisfy a condition; false when `limit` passed before. The server stands still while
+    /// the condition is looked at, so it must not call this server.
     pub async fn until(&self, limit: Duration, condition: impl Fn(&[Seen]) -> bool) -> bool {
         let mut changes = self.server.seen.subscribe();
         let reached = async {
@@ -130,8 +151,8 @@ impl Practice {
         tokio::time::timeout(limit, reached).await.unwrap_or(false)
     }
 
-    /// Appends acts for the next requests of a service; after them it is honest again, unless [`forever`](Self::forever)
-    /// says otherwise.
+    /// Appends acts for the next requests of a service; after them it is honest again, unless
+    /// [`forever`](Self::forever) says otherwise.
     pub fn script(&self, service: Service, acts: Vec<Act>) {
         self.server.state().script(service, acts);
     }

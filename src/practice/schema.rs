@@ -267,14 +267,17 @@ mod tests {
         }
     }
 
-    const BLOCK: &str = "<t:Content_Block><t:Content_Binding binding_id=\"b\"/><t:Content><t:Odd odd=\"\"/></t:Content></t:Content_Block>";
+    const BLOCK: &str = "<t:Content_Block><t:Content_Binding binding_id=\"b\"/>\
+                         <t:Content><t:Odd odd=\"\"/></t:Content></t:Content_Block>";
 
     #[test]
     fn requests_in_the_order_of_the_schema_are_right() {
         let parameters = "<t:Poll_Parameters allow_asynch=\"true\"><t:Response_Type>FULL</t:Response_Type>\
-            <t:Content_Binding binding_id=\"a\"/><t:Content_Binding binding_id=\"b\"><t:Subtype subtype_id=\"s\"/></t:Content_Binding></t:Poll_Parameters>";
+            <t:Content_Binding binding_id=\"a\"/>\
+            <t:Content_Binding binding_id=\"b\"><t:Subtype subtype_id=\"s\"/></t:Content_Binding></t:Poll_Parameters>";
         let inbox = format!(
-            "<t:Destination_Collection_Name>a</t:Destination_Collection_Name><t:Destination_Collection_Name>b</t:Destination_Collection_Name>{BLOCK}{BLOCK}"
+            "<t:Destination_Collection_Name>a</t:Destination_Collection_Name>\
+             <t:Destination_Collection_Name>b</t:Destination_Collection_Name>{BLOCK}{BLOCK}"
         );
         for (root, attributes, content) in [
             ("Discovery_Request", "", ""),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
-use crate::taxii::message::{Body, Message};
+use crate::taxii::message::{Body, InboxMessage, Message, PollFulfillment, PollRequest};
 
 use super::acts::Service;
 
@@ -39,6 +39,30 @@ impl Seen {
     /// The kind of the message: the name of its root element in TAXII 1.1, or `none`.
     pub fn kind(&self) -> &'static str {
         self.message.as_ref().map_or("none", |message| kind(&message.body))
+    }
+
+    /// The Poll_Request, if it was one.
+    pub fn poll(&self) -> Option<&PollRequest> {
+        match &self.message.as_ref()?.body {
+            Body::PollRequest(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The Poll_Fulfillment, if it was one.
+    pub fn fulfilment(&self) -> Option<&PollFulfillment> {
+        match &self.message.as_ref()?.body {
+            Body::PollFulfillment(request) => Some(request),
+            _ => None,
+        }
+    }
+
+    /// The Inbox_Message, if it was one.
+    pub fn inbox(&self) -> Option<&InboxMessage> {
+        match &self.message.as_ref()?.body {
+            Body::InboxMessage(message) => Some(message),
+            _ => None,
+        }
     }
 }
 

@@ -11,19 +11,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
-use crate::taxii::decode::{Decoder, Limits};
-use crate::taxii::message::Message;
-use crate::xml::{self, Document, Error};
-
 use super::acts::{Act, Answer};
 use super::answer::{Heard, html};
 use super::delivery::{After, Close, deliver};
-use super::http::{Connection, HttpError, Rest};
+use super::http::{Connection, HttpError, IDLE, Rest};
 use super::options::Options;
-use super::schema::Schema;
+use super::reading::Reading;
 use super::seen::Seen;
 use super::services::Route;
-use super::sink::Collector;
 use super::status::StatusReply;
 use super::store::State;
 use super::strict::{Refusal, check_headers, check_message, check_user};
@@ -119,7 +114,12 @@ impl Server {
         tokio::time::sleep(act.delay).await;
         let after = match act.answer {
             Answer::Silence => {
-                connection.until_closed().await;
+                // A body that was not read stays unread: the client finds out that nobody takes it.
+                if unread {
+                    tokio::time::sleep(IDLE).await
+                } else {
+                    connection.until_closed().await
+                }
                 After::End(Close::Fin)
             }
             Answer::Closed(how) => After::End(how),
@@ -139,56 +139,37 @@ impl Server {
         if heard.head.expects_continue && !too_large {
             connection.write(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
         }
-        let mut start = BytesMut::new();
-        let room = self.options.max_stored.saturating_sub(self.state().kept_bytes());
-        let limits = Limits { max_content_block: limit, ..Limits::default() };
-        let mut decoder = Decoder::new(limits, None, Collector::new(self.options.max_content, room));
-        let (mut failed, mut invalid) = (None, None);
-        let (mut document, mut schema) = (Document::new(xml::Options::default()), Schema::default());
+        let (mut start, mut reading) = (BytesMut::new(), Reading::new(&self.options, self.state().kept_bytes()));
         while !too_large && let Some(piece) = connection.body(&mut rest).await? {
             heard.body_length += piece.len() as u64;
             too_large = heard.body_length > limit;
             start.extend_from_slice(&piece[..piece.len().min(BODY_START - start.len())]);
-            if failed.is_none() {
-                failed = decoder.feed(&piece).err();
-            }
-            if invalid.is_none() {
-                invalid = document.feed(&piece, &mut schema).err();
-            }
+            reading.feed(&piece);
         }
         heard.body_start = start.freeze();
         if too_large {
             heard.refusal = Some(Refusal::Http(413, "the request is too large"));
             return Ok(false);
         }
-        let read = failed.map_or_else(|| decoder.finish(), Err);
-        let invalid = match invalid {
-            Some(Error::Consumer(text)) => Some(text),
-            // What is no document at all is the decoder's to say.
-            Some(_) | None => None,
-        };
-        heard.refusal = self.judge(heard, read.as_ref().map(|(message, _)| message), invalid).err();
-        heard.message = read.ok().map(|(message, sink)| (message, sink.blocks));
+        let (message, complaint) = reading.finish();
+        heard.message = message;
+        heard.refusal = self.judge(heard, complaint).err();
         Ok(true)
     }
 
     /// What a strict server makes of a request before its service sees it.
-    fn judge(
-        &self,
-        heard: &Heard,
-        read: Result<&Message, impl std::fmt::Display>,
-        invalid: Option<String>,
-    ) -> Result<(), Refusal> {
+    fn judge(&self, heard: &Heard, complaint: Option<String>) -> Result<(), Refusal> {
         if heard.route.is_none() {
             return Err(Refusal::Http(404, "there is nothing at this address"));
         }
         check_headers(&heard.head)?;
         check_user(&heard.head, &self.options, &self.state())?;
-        let bad = |text: String| StatusReply::new("BAD_MESSAGE").message(&text).in_response_to(Some("0"));
-        let message = read.map_err(|error| bad(error.to_string()))?;
-        match invalid {
-            Some(text) => Err(bad(format!("the request is not as the schema has it: {text}")).into()),
-            None => Ok(check_message(&heard.head, message)?),
+        match (complaint, heard.message()) {
+            (None, Some(message)) => Ok(check_message(&heard.head, message)?),
+            (text, _) => {
+                let bad = StatusReply::new("BAD_MESSAGE").message(&text.unwrap_or_default());
+                Err(bad.in_response_to(Some("0")).into())
+            }
         }
     }
 

@@ -2,7 +2,8 @@
 
 use crate::taxii::Version;
 use crate::taxii::message::{
-    Body, Collection, ServiceType, Subscription, SubscriptionAction, SubscriptionRequest, SubscriptionResponse,
+    Body, Collection, CollectionType, ContentBinding, ServiceType, Subscription, SubscriptionAction,
+    SubscriptionRequest, SubscriptionResponse,
 };
 
 use crate::practice::options::CollectionSpec;
@@ -15,10 +16,12 @@ impl Call<'_> {
     pub(super) fn collection_information(&self) -> Said {
         let v10 = self.version() == Version::V10;
         let feeds = self.state.collections.iter().map(|shelf| self.information(&shelf.spec));
-        // TAXII 1.0 has no data sets, and a feed has at least one Content_Binding (XML Message Binding 1.0, section 3.5).
-        let mut collections: Vec<_> = feeds.filter(|feed| !v10 || feed.collection_type.name() == "DATA_FEED").collect();
+        // TAXII 1.0 has no data sets, and a feed has at least one Content_Binding (XML Message Binding 1.0, 3.5).
+        let mut collections: Vec<_> =
+            feeds.filter(|feed| !v10 || feed.collection_type == CollectionType::DataFeed).collect();
         for feed in collections.iter_mut().filter(|feed| v10 && feed.content_bindings.is_empty()) {
-            feed.content_bindings.push(binding("urn:stix.mitre.org:xml:1.1.1"));
+            let id = "urn:stix.mitre.org:xml:1.1.1".to_owned();
+            feed.content_bindings.push(ContentBinding { id, subtypes: Vec::new() });
         }
         Said::Message(Body::CollectionInformationResponse(collections))
     }
@@ -127,8 +130,4 @@ impl Call<'_> {
 fn named(request: &SubscriptionRequest) -> Result<&str, StatusReply> {
     let missing = || StatusReply::new("BAD_MESSAGE").message("the subscription id is missing");
     request.subscription_id.as_deref().ok_or_else(missing)
-}
-
-fn binding(id: &str) -> crate::taxii::message::ContentBinding {
-    crate::taxii::message::ContentBinding { id: id.to_owned(), subtypes: Vec::new() }
 }

@@ -131,7 +131,7 @@ impl Call<'_> {
             inside && block.is_kept() && is_among(&block.binding, &parameters.content_bindings)
         });
         let mut parts = cut(blocks.cloned().collect(), size);
-        // TAXII 1.0 has no parts: the range is shortened, and the End says so (Services Specification 1.0, section 5.5).
+        // TAXII 1.0 has no parts: the range is shortened, and the End says so (Services Specification 1.0, 5.5).
         if version == Version::V10 && parts.len() > 1 {
             parts.truncate(1);
             end = parts.iter().flatten().last().map(|block| block.label);

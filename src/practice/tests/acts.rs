@@ -178,6 +178,22 @@ async fn an_early_answer_does_not_wait_for_the_body() {
 }
 
 #[tokio::test]
+async fn a_body_can_stay_unread() {
+    let practice = practice().await;
+    practice.script(Service::Inbox, vec![Act::silence().early()]);
+    let mut client = Client::connect(&practice).await;
+    client.send(b"POST /services/inbox HTTP/1.1\r\nContent-Length: 1000000000\r\n\r\n").await;
+    let piece = vec![b' '; 1 << 20];
+    // The buffers of the sockets take some megabytes; then nothing goes any more.
+    let sending = async {
+        for _ in 0..200 {
+            client.send(&piece).await;
+        }
+    };
+    assert!(tokio::time::timeout(Duration::from_millis(500), sending).await.is_err());
+}
+
+#[tokio::test]
 async fn a_connection_can_be_closed_unannounced() {
     let practice = practice().await;
     practice.script(Service::Discovery, vec![Act::honest().close()]);

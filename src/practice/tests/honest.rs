@@ -313,8 +313,14 @@ async fn the_requests_are_remembered() {
     );
     assert_eq!(seen.header("accept"), Some("application/xml"));
     assert_eq!(seen.body_length, seen.body_start.len() as u64);
-    assert!(practice.until(Duration::from_secs(5), |seen| seen.len() == 1).await);
-    assert!(!practice.until(Duration::from_millis(20), |seen| seen.len() == 2).await);
+    assert_eq!(seen.poll().unwrap().begin.as_ref().unwrap().text, "2026-11-21T10:00:01Z");
+    post(&practice, "poll", &fulfilment("r:1", 7)).await;
+    post(&practice, "inbox", &inbox(Some("default"), &["<a/>"])).await;
+    let seen = practice.requests();
+    assert_eq!((seen[1].fulfilment().unwrap().result_id.as_str(), seen[1].fulfilment().unwrap().part), ("r:1", 7));
+    assert_eq!(seen[2].inbox().unwrap().destinations, ["default"]);
+    assert!(practice.until(Duration::from_secs(5), |seen| seen.len() == 3).await);
+    assert!(!practice.until(Duration::from_millis(20), |seen| seen.len() == 4).await);
 }
 
 #[tokio::test]
