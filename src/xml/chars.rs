@@ -31,8 +31,8 @@ const fn classes() -> [u8; 256] {
     table
 }
 
-/// Whether a byte is white space (production 3).
-pub(super) fn is_space(byte: u8) -> bool {
+/// Whether a byte is white space (XML 1.0, production 3).
+pub fn is_space(byte: u8) -> bool {
     CLASS[usize::from(byte)] & SPACE != 0
 }
 

@@ -37,7 +37,7 @@ impl Document {
     }
 
     /// The document is complete.
-    pub fn finish<C: Consumer>(mut self, consumer: &mut C) -> Result<(), Error<C::Error>> {
+    pub fn finish<C: Consumer>(&mut self, consumer: &mut C) -> Result<(), Error<C::Error>> {
         self.front.finish(|piece| self.scanner.feed(piece, consumer))?;
         self.scanner.finish(consumer)
     }

@@ -197,6 +197,15 @@ fn look(head: &[u8], charset: Option<&str>, last: bool) -> Result<Option<(Encodi
     Ok(Some((encoding, 0)))
 }
 
+/// For text that was decoded already: the length of the XML declaration it begins with, where that names an encoding
+/// other than UTF-8. A document in UTF-8 must not begin with it.
+pub fn misleading_declaration(text: &[u8]) -> Option<usize> {
+    let inner = declaration(&text[..text.len().min(MAX_DECLARATION)])?;
+    let label = declaration::encoding(inner)?.to_ascii_lowercase();
+    let length = DECLARATION.len() + inner.len() + b"?>".len();
+    (!matches!(&label[..], b"utf-8" | b"utf8" | b"us-ascii" | b"ascii")).then_some(length)
+}
+
 const DECLARATION: &[u8] = b"<?xml";
 
 /// What stands between `<?xml` and `?>`.

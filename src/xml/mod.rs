@@ -24,6 +24,7 @@ mod scope;
 mod tag;
 mod token;
 
+pub use chars::is_space;
 pub use document::{Document, Options};
 pub use error::{Error, Fault, FaultKind, Position, shown};
 pub use scanner::Scanner;

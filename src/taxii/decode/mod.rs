@@ -1,9 +1,27 @@
 //! Reading a message as it arrives, at constant memory.
+//!
+//! The body decides, not its headers: whatever they say, a body whose root is in a namespace of TAXII is a message
+//! (protocol reference, 2.2). The order of the elements does not matter, and what is not known is ignored. Content
+//! blocks go to a [`BlockSink`] while they come; of the rest, which is small, a [`Message`] is made at the end.
+
+mod characters;
+mod element;
+mod fields;
+mod inherit;
+mod reader;
+mod slice;
+mod sniff;
+#[cfg(test)]
+mod tests;
+mod text;
 
 use std::convert::Infallible;
 use std::ops::Range;
 
+use self::reader::Reader;
 use super::message::{ContentBlock, Message};
+use crate::xml::encoding::Rules;
+use crate::xml::{Document, Error, Options};
 
 /// Where the contents of content blocks go while a message is read.
 ///
@@ -86,34 +104,93 @@ pub enum DecodeError<E> {
 }
 
 /// A message being read.
-#[derive(Debug)]
 pub struct Decoder<S: BlockSink> {
-    sink: S,
+    document: Document,
+    reader: Reader<S>,
+    /// The beginning of the body, for saying what it is if it is no message.
+    head: Vec<u8>,
+    /// What was wrong already before enough of the body was there to say what it is.
+    failed: Option<Error<DecodeError<S::Error>>>,
 }
 
 impl<S: BlockSink> Decoder<S> {
-    /// A decoder at the start of a message. `charset` is the Content-Type's.
-    pub fn new(_limits: Limits, _charset: Option<&str>, sink: S) -> Self {
-        Self { sink }
+    /// A decoder at the start of a message. `charset` is the Content-Type's, and is believed last.
+    pub fn new(limits: Limits, charset: Option<&str>, sink: S) -> Self {
+        let encoding = Rules { charset: charset.map(Into::into), leading_space: true };
+        // The depth is counted inside of contents.
+        let options = Options { encoding, depth: limits.depth.saturating_add(slice::CONTENT_DEPTH) };
+        Self { document: Document::new(options), reader: Reader::new(limits, sink), head: Vec::new(), failed: None }
     }
 
-    /// Takes the next bytes of the body.
-    pub fn feed(&mut self, _bytes: &[u8]) -> Result<(), DecodeError<S::Error>> {
-        Ok(())
+    /// Takes the next bytes of the body. After an error the decoder is of no use.
+    pub fn feed(&mut self, bytes: &[u8]) -> Result<(), DecodeError<S::Error>> {
+        let missing = sniff::HEAD.saturating_sub(self.head.len());
+        self.head.extend_from_slice(&bytes[..bytes.len().min(missing)]);
+        let fed = if self.failed.is_none() { self.document.feed(bytes, &mut self.reader) } else { Ok(()) };
+        match self.failed.take().map_or(fed, Err) {
+            Err(error) if !self.reader.is_taxii() && self.head.len() < sniff::HEAD => {
+                self.failed = Some(error);
+                Ok(())
+            }
+            result => result.map_err(|error| self.told(error)),
+        }
     }
 
     /// The body is complete: the message and the sink.
-    pub fn finish(self) -> Result<(Message, S), DecodeError<S::Error>> {
-        Err(DecodeError::CutShort)
+    pub fn finish(mut self) -> Result<(Message, S), DecodeError<S::Error>> {
+        let finished = self.failed.take().map_or_else(|| self.document.finish(&mut self.reader), Err);
+        finished.map_err(|error| self.told(error))?;
+        let (message, sink) = self.reader.into_parts();
+        Ok((message.ok_or(DecodeError::CutShort)?, sink))
+    }
+
+    /// An error of the document in the words of this room. Before the root was a message's, what the body looks like
+    /// is worth more than what is wrong with it as XML.
+    fn told(&self, error: Error<DecodeError<S::Error>>) -> DecodeError<S::Error> {
+        if !self.reader.is_taxii()
+            && let Some(found) = sniff::looks_like(&self.head)
+        {
+            return DecodeError::NotTaxii { found };
+        }
+        match error {
+            Error::Broken { at, what } => DecodeError::NotWellFormed { line: at.line, what },
+            Error::CutShort | Error::Empty => DecodeError::CutShort,
+            Error::Doctype { .. } => DecodeError::Doctype,
+            Error::Limit { name, value, .. } => DecodeError::Limit { name, value },
+            Error::Encoding(what) => DecodeError::Encoding(what),
+            Error::Consumer(error) => error,
+        }
     }
 
     /// The sink.
     pub fn sink_mut(&mut self) -> &mut S {
-        &mut self.sink
+        &mut self.reader.sink
     }
 }
 
 /// Reads a whole message from memory and drops the contents of its blocks.
-pub fn message(_bytes: &[u8], _charset: Option<&str>) -> Result<Message, DecodeError<Infallible>> {
-    Err(DecodeError::CutShort)
+pub fn message(bytes: &[u8], charset: Option<&str>) -> Result<Message, DecodeError<Infallible>> {
+    let mut decoder = Decoder::new(Limits::default(), charset, Dropped);
+    decoder.feed(bytes)?;
+    Ok(decoder.finish()?.0)
+}
+
+/// Drops everything.
+#[derive(Debug)]
+struct Dropped;
+
+impl BlockSink for Dropped {
+    type Error = Infallible;
+
+    fn write(&mut self, _: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn cut(&mut self, _: Range<u64>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn block(&mut self, _: ContentBlock) -> Result<(), Infallible> {
+        Ok(())
+    }
 }

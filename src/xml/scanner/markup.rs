@@ -29,6 +29,7 @@ enum Opening {
 const COMMENT: &[u8] = b"<!--";
 const SECTION: &[u8] = b"<![CDATA[";
 const DOCTYPE: &[u8] = b"<!DOCTYPE";
+const HTML: usize = b"<!DOCTYPE html".len();
 
 /// What `bytes`, which begin with `<`, begin with; `None` where more must be known.
 fn classify(bytes: &[u8]) -> Option<Opening> {
@@ -41,7 +42,9 @@ fn classify(bytes: &[u8]) -> Option<Opening> {
                 let length = mark.len().min(bytes.len());
                 // HTML writes its DOCTYPE in any case.
                 if bytes[..length].eq_ignore_ascii_case(&mark[..length]) {
-                    return (length == mark.len()).then_some(kind);
+                    // The name is waited for, so that whoever fed it can tell a page from a document.
+                    let named = kind != Opening::Doctype || bytes.len() >= HTML || bytes.contains(&b'>');
+                    return (length == mark.len() && named).then_some(kind);
                 }
             }
             Some(Opening::Unreadable)

@@ -132,7 +132,7 @@ impl Scanner {
     }
 
     /// The document is complete.
-    pub fn finish<C: Consumer>(mut self, consumer: &mut C) -> Result<(), Error<C::Error>> {
+    pub fn finish<C: Consumer>(&mut self, consumer: &mut C) -> Result<(), Error<C::Error>> {
         let sequence = mem::take(&mut self.sequence);
         self.window(&sequence, consumer)?;
         match self.state {
