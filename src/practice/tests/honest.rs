@@ -50,6 +50,28 @@ async fn what_is_pushed_is_stored_and_polled() {
 }
 
 #[tokio::test]
+async fn pushed_content_of_every_shape_comes_back_in_a_message_that_can_be_read() {
+    let practice = practice().await;
+    let shapes = [
+        ("<r1 a='1'/><r2/>", "<r1"),
+        ("text<r/>tail &amp; more", "tail &amp; more"),
+        ("<![CDATA[<?xml version='1.0'?><doc>1 &lt; 2</doc>]]>", ">1 &lt; 2</doc>"),
+        ("<![CDATA[{\"a\": \"1 < 2\"}]]>", "1 &lt; 2"),
+        ("just text", "just text"),
+        ("", "<taxii_11:Content></taxii_11:Content>"),
+    ];
+    for (content, _) in shapes {
+        assert_eq!(post(&practice, "inbox", &inbox(None, &[content])).await.says(), "SUCCESS", "{content}");
+    }
+    let answer = post(&practice, "poll", &poll()).await;
+    assert_eq!(answer.texts("Content").len(), shapes.len());
+    let blocks: Vec<_> = answer.text().split("</taxii_11:Content_Block>").collect();
+    for ((content, comes_back), block) in shapes.iter().zip(blocks) {
+        assert!(block.contains(comes_back), "{content}: {block}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_gets_a_label_inside_a_range_that_was_told() {
     let practice = practice().await;
     let end = post(&practice, "poll", &poll()).await.texts("Inclusive_End_Timestamp");
