@@ -89,7 +89,7 @@ pub enum DecodeError<E> {
         namespace: String,
     },
     /// Something is larger than is read.
-    #[error("{name} larger than the limit of {value}")]
+    #[error("{name} is larger than the limit of {value}")]
     Limit {
         /// What is limited.
         name: &'static str,

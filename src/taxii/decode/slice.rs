@@ -128,14 +128,11 @@ impl Slicer {
 
     /// Is told of a broken rule in the token that comes next. The content is set aside, but read to its end.
     pub(super) fn fault(&mut self, fault: &crate::xml::Fault) {
-        let fault = match fault.kind {
+        self.slice.fault.get_or_insert_with(|| match fault.kind {
             FaultKind::TooDeep(_) => Fault::TooDeep(self.limits.depth),
             _ => Fault::NotWellFormed(fault.to_string()),
-        };
-        self.slice.fault.get_or_insert(fault);
-        if let Stage::Text(_) = self.slice.stage {
-            self.slice.stage = Stage::Raw;
-        }
+        });
+        self.end_text();
     }
 
     /// Takes the next token of the content.
@@ -158,16 +155,18 @@ impl Slicer {
                 self.let_go();
             }
             Stage::Element => self.element(token),
+            Stage::Text(_) if self.slice.shape == Shape::Fragment => {
+                // What was written is no longer to be had as it was sent.
+                self.slice.remarks.push("the text before its first element was unescaped");
+                self.end_text();
+                self.buffer.extend_from_slice(token.raw);
+            }
             Stage::Text(text) => {
-                if self.slice.shape == Shape::Fragment {
-                    // What was written is no longer to be had as it was sent.
-                    self.slice.remarks.push("the text before its first element was unescaped");
-                    self.slice.stage = Stage::Raw;
-                    self.buffer.extend_from_slice(token.raw);
-                } else {
-                    self.text.clear();
-                    self.slice.characters.append(token, &mut self.text);
+                self.slice.characters.append(token, &mut self.text);
+                // References come one by one; a document in the text is not scanned in such small pieces.
+                if self.text.len() >= PIECE {
                     text.convert(&self.text, &mut self.buffer);
+                    self.text.clear();
                 }
             }
             Stage::Raw => self.buffer.extend_from_slice(token.raw),
@@ -247,10 +246,20 @@ impl Slicer {
                 let mut text = Text::new(&self.text, false, slice.smime, self.limits.depth);
                 self.buffer.clear();
                 text.convert(&self.text, &mut self.buffer);
+                self.text.clear();
                 Stage::Text(Box::new(text))
             }
             _ => Stage::Raw,
         };
+    }
+
+    /// From here on a text that is written as it comes is written raw.
+    fn end_text(&mut self) {
+        if let Stage::Text(text) = &mut self.slice.stage {
+            text.convert(&self.text, &mut self.buffer);
+            self.text.clear();
+            self.slice.stage = Stage::Raw;
+        }
     }
 
     /// Takes a token of an element content that is written as it comes.
@@ -296,7 +305,10 @@ impl Slicer {
         let format = match stage {
             Stage::Held => self.finish_held(smime),
             Stage::Element => Format::Xml,
-            Stage::Text(text) => self.finish_text(*text, false),
+            Stage::Text(mut text) => {
+                text.convert(&self.text, &mut self.buffer);
+                self.finish_text(*text, false)
+            }
             Stage::Raw => self.raw_format(),
         };
         let mut slice = mem::take(&mut self.slice);
