@@ -128,7 +128,7 @@ async fn poll_all(feeds: Vec<Feed>) -> Summary {
             let _permit = one.acquire_owned().await;
             let before = feed.quarantined().await.unwrap_or_default();
             let ended = feed.poll().await;
-            lines::poll_ended(&feed.name, &ended, &mut None);
+            ended.tell(&feed.name, &mut None);
             let after = feed.quarantined().await.unwrap_or(before);
             (feed.name, ended, after.saturating_sub(before))
         });

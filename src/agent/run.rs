@@ -296,7 +296,7 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
             () = feed.stop.cancelled() => return,
         };
         let ended = feed.poll().await;
-        lines::poll_ended(&feed.name, &ended, &mut healthy);
+        ended.tell(&feed.name, &mut healthy);
         let next = schedule::next(&feed.settings.schedule, &ended, feed.clock.now(), fastrand::u64(..));
         if let Err(error) = feed.set_next_poll(next).await {
             lines::ledger_trouble(&feed.name, &error);

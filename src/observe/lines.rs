@@ -11,8 +11,6 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{debug, error, info, warn};
 
-use crate::peer::PeerError;
-use crate::poll::Ended;
 use crate::store::StoreError;
 use crate::store::disk::{DiskError, show};
 use crate::store::drops::{End, Left};
@@ -45,8 +43,8 @@ pub fn poll_resumed(feed: &str, part: u32) {
 }
 
 /// The server could not say what kind of collection it is.
-pub fn collections_unknown(feed: &str, error: &PeerError) {
-    warn!(feed, %error, "the server does not describe its collections: this one is taken for a data feed");
+pub fn collections_unknown(feed: &str, error: &str) {
+    warn!(feed, error, "the server does not describe its collections: this one is taken for a data feed");
 }
 
 /// The server's reply ended where the request began.
@@ -236,27 +234,19 @@ pub fn looking_now() {
     info!("polling and looking at the drop directories now");
 }
 
-/// A poll ended: one line per change of health.
-pub fn poll_ended(feed: &str, ended: &Ended, healthy: &mut Option<bool>) {
-    match ended {
-        Ended::Failed(failure) if *healthy != Some(false) => {
-            error!(
-                feed,
-                reason = failure.words,
-                hint = failure.hint,
-                "the poll failed: the cursor stays, and it is tried again"
-            );
-            *healthy = Some(false);
-        }
-        Ended::Failed(failure) => debug!(feed, reason = failure.words, "the poll failed again"),
-        Ended::UpToDate => {
-            if *healthy == Some(false) {
-                info!(feed, "polling works again");
-            }
-            *healthy = Some(true);
-        }
-        Ended::Stopped => {}
-    }
+/// A poll failed, and the one before had not.
+pub fn poll_failed(feed: &str, reason: &str, hint: &str) {
+    error!(feed, reason, hint, "the poll failed: the cursor stays, and it is tried again");
+}
+
+/// A poll failed, as the one before.
+pub fn poll_failed_again(feed: &str, reason: &str) {
+    debug!(feed, reason, "the poll failed again");
+}
+
+/// A poll succeeded, and the one before had not.
+pub fn poll_works_again(feed: &str) {
+    info!(feed, "polling works again");
 }
 
 /// The time of the next poll cannot be noted.

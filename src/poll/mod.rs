@@ -20,7 +20,7 @@ use url::Url;
 use crate::clock::Clock;
 use crate::config::{self, Start};
 use crate::observe::lines;
-use crate::peer::{Peer, PeerError};
+use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output};
 use crate::store::{Result, StoreError};
@@ -58,23 +58,6 @@ pub struct Feed {
     pub stop: CancellationToken,
 }
 
-/// How long trouble is put up with within one poll.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
-    /// A request that fails for a passing reason is sent again this often at most …
-    pub retries: u32,
-    /// … within this time.
-    pub within: Duration,
-    /// A wait the server asks for is honoured at once up to this long; a longer one ends the poll.
-    pub longest_wait: Duration,
-}
-
-impl Default for Patience {
-    fn default() -> Patience {
-        Patience { retries: 2, within: Duration::from_secs(15), longest_wait: Duration::from_secs(10) }
-    }
-}
-
 /// How a poll ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -84,6 +67,25 @@ pub enum Ended {
     Stopped,
     /// It failed; what is in place stays, and the next poll goes on from there.
     Failed(Failure),
+}
+
+impl Ended {
+    /// Tells of it in the log: one line per change of health, not one per poll.
+    pub fn tell(&self, feed: &str, healthy: &mut Option<bool>) {
+        match self {
+            Ended::Failed(failure) if *healthy != Some(false) => {
+                lines::poll_failed(feed, &failure.words, &failure.hint)
+            }
+            Ended::Failed(failure) => lines::poll_failed_again(feed, &failure.words),
+            Ended::UpToDate if *healthy == Some(false) => lines::poll_works_again(feed),
+            Ended::UpToDate | Ended::Stopped => {}
+        }
+        match self {
+            Ended::Failed(_) => *healthy = Some(false),
+            Ended::UpToDate => *healthy = Some(true),
+            Ended::Stopped => {}
+        }
+    }
 }
 
 /// Why a poll failed.
@@ -294,7 +296,7 @@ impl Feed {
             Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
             Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error.into()),
             Err(error) => {
-                lines::collections_unknown(&self.name, &error);
+                lines::collections_unknown(&self.name, &error.to_string());
                 Ok(false)
             }
         }

@@ -1,3 +1,5 @@
+//! Tests of ranges and cursors.
+
 use super::*;
 
 const MINUTE: Duration = Duration::from_secs(60);
