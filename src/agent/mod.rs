@@ -8,6 +8,7 @@ mod once;
 mod run;
 mod schedule;
 mod service;
+mod textfile;
 
 use std::collections::BTreeMap;
 use std::io::Write;

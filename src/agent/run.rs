@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, AgentError, Parts, schedule, service};
+use super::{Agent, AgentError, Parts, schedule, service, textfile};
 use crate::config::{self, Config};
 use crate::observe::lines;
 use crate::peer::Peer;
@@ -17,6 +17,9 @@ use crate::poll::Feed;
 
 /// What is in flight when the agent is told to stop has this long.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// A file system that hangs must not keep the metrics from ending.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
@@ -117,7 +120,9 @@ impl Agent {
 
 struct Running {
     agent: Agent,
-    config: Option<Config>,
+    /// What is in force; the writer of the metrics looks at it.
+    config: watch::Sender<Arc<Config>>,
+    metrics: Task<()>,
     parts: Parts,
     tasks: Tasks,
     bounds: Bounds,
@@ -127,7 +132,12 @@ struct Running {
 impl Running {
     fn new(agent: Agent) -> Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
-        Running { agent, config: None, parts: Parts::default(), tasks: Tasks::default(), bounds, now: Arc::default() }
+        let (config, current) = watch::channel(Arc::default());
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(textfile::keep_writing(current, agent.clock.clone(), stop.clone()));
+        let metrics = Task { made_of: (), stop, running };
+        let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
+        Running { agent, config, metrics, parts, tasks, bounds, now }
     }
 
     fn summary(&self) -> String {
@@ -140,7 +150,7 @@ impl Running {
             Ok(config) => config,
             Err(mistakes) => return lines::reload_refused(&mistakes),
         };
-        if self.config.as_ref().is_some_and(|old| old.state_dir != config.state_dir) {
+        if self.config.borrow().state_dir != config.state_dir {
             return lines::reload_refused("state_dir cannot change while the agent runs: restart it");
         }
         match self.apply(config).await {
@@ -173,7 +183,7 @@ impl Running {
         self.parts = parts;
         self.start_drops_and_inboxes(&config).await;
         self.start_feeds(feeds).await;
-        self.config = Some(config);
+        self.config.send_replace(Arc::new(config));
         Ok(())
     }
 
@@ -252,6 +262,9 @@ impl Running {
         if tokio::time::timeout(GRACE, all).await.is_err() {
             lines::abandoned_in_flight(GRACE);
         }
+        // Last of all, so that the metrics say how it ended.
+        self.metrics.stop.cancel();
+        let _ = tokio::time::timeout(LAST_LOOK, self.metrics.running).await;
     }
 }
 

@@ -7,8 +7,11 @@
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::print_stdout,
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod metrics;
 mod readme;
+mod systemd;
 mod walls;
