@@ -4,7 +4,6 @@ import hashlib
 import json
 import os
 import shutil
-import signal
 import sqlite3
 import subprocess
 import threading
@@ -13,10 +12,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-PROFILE = os.environ.get("CRASH_PROFILE", "debug")
-AGENT = TARGET / PROFILE / "taxii-sync"
-PEER = TARGET / PROFILE / "examples" / "crash_peer"
-INJECT = TARGET / PROFILE / "examples" / "crash_inject"
+# What was built before, in a directory as cargo lays it out, instead of what is built now.
+BUILT = os.environ.get("CRASH_BUILT")
+BINARIES = Path(BUILT) if BUILT else TARGET / "debug"
+AGENT = BINARIES / "taxii-sync"
+PEER = BINARIES / "examples" / "crash_peer"
+INJECT = BINARIES / "examples" / "crash_inject"
 
 ENVELOPE = b' xmlns:taxii_11="http://taxii.mitre.org/messages/taxii_xml_binding-1.1"'
 
@@ -30,12 +31,9 @@ class Broken(Exception):
 
 def build():
     """Builds what the crash tests run."""
-    flags = ["--release"] if PROFILE == "release" else []
-    subprocess.run(
-        ["cargo", "build", "--quiet", *flags, "--bin", "taxii-sync", "--example", "crash_peer", "--example", "crash_inject"],
-        cwd=ROOT,
-        check=True,
-    )
+    examples = ["--example", "crash_peer", "--example", "crash_inject"]
+    if not BUILT:
+        subprocess.run(["cargo", "build", "--quiet", "--bin", "taxii-sync", *examples], cwd=ROOT, check=True)
 
 
 def can_trace():
@@ -110,11 +108,19 @@ class Reader(threading.Thread):
             if f"{name}.meta.json" not in self.metadata and not (self.output / f"{name}.meta.json").exists():
                 self.faults.append(f"{name} came without its metadata")
 
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
     def stop(self):
-        self.ending.set()
-        if self.is_alive():
+        """Takes a last look."""
+        if not self.ending.is_set():
+            self.ending.set()
             self.join()
-        self.look()
+            self.look()
 
 
 class World:
@@ -282,8 +288,9 @@ def count_pushed(counts, dropped, allowed):
     return faults, again
 
 
-def terminate(pid):
+def tell(pid_file, number):
+    """Sends a signal to a process that may have ended, or not begun."""
     try:
-        os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
+        os.kill(int(pid_file.read_text()), number)
+    except (ProcessLookupError, FileNotFoundError, ValueError):
         pass
