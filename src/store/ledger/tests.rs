@@ -283,11 +283,18 @@ fn every_transaction_sets_its_own_durability() {
 fn the_statements_that_meet_many_rows_use_an_index() {
     let (_t, ledger) = ledger();
     for (sql, index) in [
-        ("SELECT 1 FROM fingerprint WHERE feed = 1 AND label = 1 AND hash = x'00'", "PRIMARY KEY (feed=? AND label=? AND hash=?)"),
-        ("DELETE FROM fingerprint WHERE feed = 1 AND (label, hash) IN (SELECT label, hash FROM block WHERE part = 1)",
-         "SEARCH fingerprint USING PRIMARY KEY (feed=? AND label=? AND hash=?)"),
-        ("SELECT label, hash FROM fingerprint WHERE feed = 1 AND (label, hash) > (1, x'') ORDER BY label, hash LIMIT 1 OFFSET 9",
-         "PRIMARY KEY (feed=? AND (label,hash)>(?,?))"),
+        (
+            "SELECT 1 FROM fingerprint WHERE feed = 1 AND label = 1 AND hash = x'00'",
+            "PRIMARY KEY (feed=? AND label=? AND hash=?)",
+        ),
+        (
+            "DELETE FROM fingerprint WHERE feed = 1 AND (label, hash) IN (SELECT label, hash FROM block WHERE part = 1)",
+            "SEARCH fingerprint USING PRIMARY KEY (feed=? AND label=? AND hash=?)",
+        ),
+        (
+            "SELECT label, hash FROM fingerprint WHERE feed = 1 AND (label, hash) > (1, x'') ORDER BY label, hash LIMIT 1 OFFSET 9",
+            "PRIMARY KEY (feed=? AND (label,hash)>(?,?))",
+        ),
         ("SELECT 1 FROM recent WHERE feed = 1 AND hash = x'00' AND upto <= 5", "(feed=? AND hash=? AND upto<?)"),
         ("DELETE FROM recent WHERE feed = 1 AND upto <= 5", "recent_upto (feed=? AND upto<?)"),
         ("SELECT * FROM file WHERE directory = 1 AND claimed = 0 ORDER BY id", "file_unclaimed"),
