@@ -50,6 +50,8 @@ mod durable;
 pub mod ledger;
 pub mod names;
 pub mod output;
+#[cfg(test)]
+mod simulation;
 pub mod staging;
 
 use disk::{Dir, DiskError};

@@ -1,4 +1,5 @@
 //! Tests with a real database.
+#![expect(clippy::disallowed_methods, reason = "tests look at real files from outside")]
 
 use chrono::{DateTime, TimeDelta, Utc};
 use rusqlite::Connection;

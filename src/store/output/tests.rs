@@ -1,4 +1,5 @@
 //! Tests with real directories: staging, hand-over, and every way to be interrupted.
+#![expect(clippy::disallowed_methods, reason = "tests look at real files from outside")]
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
