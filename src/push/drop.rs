@@ -5,7 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -60,6 +60,8 @@ pub struct Looked {
     pub refused: u64,
     /// Files that are not settled yet.
     pub unsettled: u64,
+    /// Files that cannot be read, and stay where they are.
+    pub unreadable: u64,
     /// When the first of them may be.
     pub again_in: Option<Duration>,
 }
@@ -140,7 +142,7 @@ impl DropWalk {
         let (give_up, keep_sent) = (self.settings.give_up, self.settings.keep_sent);
         let open = blocking(move || {
             let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
-            let open = Open { name, dir, give_up, keep_sent };
+            let open = Open { name, dir, give_up, keep_sent, leaving: Mutex::default() };
             open.let_all_leave(&ledger)?;
             Ok(Arc::new(open))
         })
@@ -301,6 +303,7 @@ impl Look {
             Ok(Copying::NotYet) => Ok(false),
             Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
                 lines::file_unreadable(&self.open.name, &candidate.name, &error);
+                self.looked.unreadable += 1;
                 Ok(false)
             }
             Err(error) => Err(error),
