@@ -145,10 +145,10 @@ impl DropWalk {
     /// Opens the directory, makes it where it is missing, and lets leave what had not left at an earlier end.
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
-        let (give_up, keep_sent) = (self.settings.give_up, self.settings.keep_sent);
+        let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
         let open = blocking(move || {
             let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
-            let open = Open { name, dir, give_up, keep_sent };
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
             open.let_all_leave(&ledger)?;
             Ok(Arc::new(open))
         })
@@ -351,7 +351,14 @@ impl Look {
         finding: std::result::Result<Body, String>,
     ) -> Result<Admission> {
         let stat = &candidate.stat;
-        let deliveries = self.settings.inboxes.iter().map(|inbox| self.delivery(inbox, sha256, finding.as_ref().err()));
+        let before = match sha256 {
+            Some(sha256) => self.ledger.settled_before(self.open.dir.id(), stat.inode, &sha256)?,
+            None => Vec::new(),
+        };
+        let deliveries = self.settings.inboxes.iter().map(|inbox| {
+            let settled = before.contains(inbox);
+            self.delivery(inbox, sha256, finding.as_ref().err(), settled)
+        });
         let deliveries = deliveries.collect::<Result<Vec<_>>>()?;
         let (body, refusal) = match finding {
             Ok(body) => (Some(body), None),
@@ -374,14 +381,23 @@ impl Look {
         })
     }
 
-    fn delivery(&self, inbox: &str, sha256: Option<[u8; 32]>, refusal: Option<&String>) -> Result<NewDelivery> {
+    /// What an inbox is owed. `settled`: it had accepted the file before that was put back by `retry`.
+    fn delivery(
+        &self,
+        inbox: &str,
+        sha256: Option<[u8; 32]>,
+        refusal: Option<&String>,
+        settled: bool,
+    ) -> Result<NewDelivery> {
         let inbox = inbox.to_owned();
         if let Some(refusal) = refusal {
             return Ok(NewDelivery { inbox, outcome: Some(Outcome::Refused), message: Some(refusal.clone()) });
         }
         let known = match sha256 {
-            Some(sha256) if !self.settings.resend_duplicates => self.ledger.has_accepted(&inbox, &sha256)?,
-            _ => false,
+            Some(sha256) if !self.settings.resend_duplicates && !settled => {
+                self.ledger.has_accepted(&inbox, &sha256)?
+            }
+            _ => settled,
         };
         Ok(NewDelivery { inbox, outcome: known.then_some(Outcome::Duplicate), message: None })
     }
@@ -412,7 +428,8 @@ struct Body {
     range: std::ops::Range<u64>,
 }
 
-fn transform(form: &Form, source: &crate::store::disk::FileReader, file: &mut FileWriter) -> Result<u64> {
+/// Writes what is sent of a file that cannot be sent as it is. Gives its length.
+pub(super) fn transform(form: &Form, source: &crate::store::disk::FileReader, file: &mut FileWriter) -> Result<u64> {
     let trouble = |error: std::io::Error| {
         StoreError::Disk(DiskError { what: "write what is sent of", path: source.path().to_owned(), source: error })
     };

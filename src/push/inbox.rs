@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::leave::Drops;
-use super::message::{MessageError, assemble};
+use super::message::{Block, MessageError, assemble};
 use super::watch::Bell;
 use crate::clock::Clock;
 use crate::config;
@@ -227,7 +227,11 @@ impl InboxWalk {
         let owed =
             blocking(move || Ok(ledger.due(Due { inbox: &name, now, hurry: mode == Mode::Once, after: 0, limit })?))
                 .await?;
-        Ok(owed.into_iter().filter(|owed| !taken.contains(&owed.file.id)).collect())
+        let mut owed: VecDeque<Owed> = owed.into_iter().filter(|owed| !taken.contains(&owed.file.id)).collect();
+        for one in &mut owed {
+            one.duplicate &= !self.drops.get(one.file.directory).is_some_and(|open| open.resend_duplicates);
+        }
+        Ok(owed)
     }
 
     /// The next files for one message.
@@ -358,14 +362,15 @@ impl InboxWalk {
         files: &[FileRow],
         header: &crate::taxii::message::Header,
     ) -> std::result::Result<crate::wire::Body, MessageError> {
-        let mut contents = Vec::with_capacity(files.len());
+        let mut blocks = Vec::with_capacity(files.len());
         for file in files {
             let open = self.drops.get(file.directory);
             let open = open.ok_or_else(|| crate::store::StoreError::Replaced("the drop directory".into()))?;
-            contents.push((file, open.dir.body(file)?));
+            let binding = file.binding.clone().unwrap_or_default();
+            blocks.push(Block { binding, content: open.dir.body(file)?, range: file.body.clone() });
         }
         let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
-        let body = assemble(&self.peer, header, &self.settings.collections, &contents)?;
+        let body = assemble(&self.peer, header, &self.settings.collections, &blocks)?;
         self.ledger.start_attempt(&self.name, &ids, &header.message_id).map_err(crate::store::StoreError::from)?;
         Ok(body)
     }
