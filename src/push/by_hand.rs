@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use super::drop::transform;
 use super::message::Block;
+use super::transform::transform;
 use crate::content::{Finding, Form, Inspector, Options, Refusal, Sendable};
 use crate::store::StoreError;
 use crate::store::disk::{self, FileReader};

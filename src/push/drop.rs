@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::blocking;
 use super::leave::{Drops, Open};
 use super::settle::{Moment, Settling};
+use super::transform::transform;
 use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
@@ -426,42 +426,6 @@ struct Body {
     binding: String,
     wire: bool,
     range: std::ops::Range<u64>,
-}
-
-/// Writes what is sent of a file that cannot be sent as it is. Gives its length.
-pub(super) fn transform(form: &Form, source: &crate::store::disk::FileReader, file: &mut FileWriter) -> Result<u64> {
-    let trouble = |error: std::io::Error| {
-        StoreError::Disk(DiskError { what: "write what is sent of", path: source.path().to_owned(), source: error })
-    };
-    let mut counted = Counted { file, length: 0 };
-    let mut writer = form.writer(&mut counted);
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        writer.write_all(&buffer[..count]).map_err(trouble)?;
-    }
-    writer.finish().map_err(trouble)?;
-    Ok(counted.length)
-}
-
-struct Counted<'a> {
-    file: &'a mut FileWriter,
-    length: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = Write::write(self.file, bytes)?;
-        self.length += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A file whose reading fails for a reason of its own: no permission, a bad block.

@@ -19,7 +19,7 @@ use crate::peer::{Nothing, Peer, PeerError, Trouble, class_of, show_remote};
 use crate::poll::Patience;
 use crate::store::Result;
 use crate::store::ledger::{Due, FileId, FileRow, Ledger, Outcome, Owed, Settled};
-use crate::taxii::message::ServiceType;
+use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
 
@@ -306,7 +306,8 @@ impl InboxWalk {
             };
         let header = self.peer.header();
         let body = {
-            let (walk, files, header) = (self.clone(), rows(batch), header.clone());
+            let (walk, header) = (self.clone(), header.clone());
+            let files: Vec<FileRow> = batch.iter().map(|owed| owed.file.clone()).collect();
             blocking(move || Ok(walk.prepare(&files, &header))).await?
         };
         let body = match body {
@@ -357,11 +358,7 @@ impl InboxWalk {
         (!settled.is_empty()).then_some(settled)
     }
 
-    fn prepare(
-        &self,
-        files: &[FileRow],
-        header: &crate::taxii::message::Header,
-    ) -> std::result::Result<crate::wire::Body, MessageError> {
+    fn prepare(&self, files: &[FileRow], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
         let mut blocks = Vec::with_capacity(files.len());
         for file in files {
             let open = self.drops.get(file.directory);
@@ -486,10 +483,6 @@ impl InboxWalk {
     fn shown(&self, text: &str) -> String {
         show_remote(&self.peer.redact(text))
     }
-}
-
-fn rows(batch: &[Owed]) -> Vec<FileRow> {
-    batch.iter().map(|owed| owed.file.clone()).collect()
 }
 
 /// A panic of a delivery goes on here; one that was aborted belongs to nobody.

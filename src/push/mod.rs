@@ -13,6 +13,7 @@ mod leave;
 mod message;
 mod receipt;
 mod settle;
+mod transform;
 mod watch;
 
 pub use by_hand::{Prepared, Unsendable, prepare};
