@@ -10,5 +10,6 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod cli;
 mod readme;
 mod walls;
