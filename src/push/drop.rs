@@ -88,6 +88,8 @@ pub struct Parts {
 /// A batch of files on their way in.
 #[derive(Default)]
 struct Batch {
+    /// Copies in `sending/` that nobody knows yet.
+    tokens: Vec<String>,
     writers: Vec<FileWriter>,
     admissions: Vec<Admission>,
     bytes: u64,
@@ -254,9 +256,20 @@ struct Look {
 impl Look {
     fn run(mut self, settling: &mut Settling) -> Result<Looked> {
         self.open.dir.claim_unclaimed()?;
+        let mut batch = Batch::default();
+        let taken = self.take_settled(settling, &mut batch).and_then(|()| self.admit(&mut batch));
+        if taken.is_err() {
+            // What was copied but not admitted is still where it was dropped; the copies only take up room.
+            self.open.dir.forget(&batch.tokens)?;
+        }
+        taken?;
+        self.open.let_all_leave(&self.ledger)?;
+        Ok(self.looked)
+    }
+
+    fn take_settled(&mut self, settling: &mut Settling, batch: &mut Batch) -> Result<()> {
         let open = self.open.clone();
         let included = self.included.clone();
-        let mut batch = Batch::default();
         settling.begin();
         open.dir.candidates(&|name| is_dropped(name, &included), |candidates| {
             let moment = Moment {
@@ -268,22 +281,20 @@ impl Look {
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
                     Some(left) => self.not_yet(left),
-                    None if self.take(&candidate, &mut batch)? => {}
+                    None if self.take(&candidate, batch)? => {}
                     None => {
                         settling.forget(&candidate.name);
                         self.not_yet(self.settings.settle);
                     }
                 }
                 if batch.admissions.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
-                    self.admit(&mut batch)?;
+                    self.admit(batch)?;
                 }
             }
             Ok(!self.stop.is_cancelled())
         })?;
-        self.admit(&mut batch)?;
         settling.end();
-        open.let_all_leave(&self.ledger)?;
-        Ok(self.looked)
+        Ok(())
     }
 
     fn not_yet(&mut self, left: Duration) {
@@ -316,6 +327,7 @@ impl Look {
     }
 
     fn check(&mut self, candidate: &Candidate, copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
+        batch.tokens.push(copied.token.clone());
         let finding = match finding {
             Finding::Sendable(sendable) => {
                 sendable.remarks.iter().for_each(|remark| lines::file_remark(&self.open.name, &candidate.name, remark));
@@ -393,14 +405,14 @@ impl Look {
     }
 
     fn admit(&mut self, batch: &mut Batch) -> Result<()> {
-        let Batch { writers, admissions, .. } = std::mem::take(batch);
-        if admissions.is_empty() {
+        if batch.admissions.is_empty() {
             return Ok(());
         }
-        let admitted = self.open.dir.admit(writers, &admissions)?;
+        let admitted = self.open.dir.admit(std::mem::take(&mut batch.writers), &batch.admissions)?;
         self.looked.admitted += admitted.len() as u64;
-        self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
-        lines::files_admitted(&self.open.name, &admissions);
+        self.looked.refused += batch.admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        lines::files_admitted(&self.open.name, &batch.admissions);
+        *batch = Batch::default();
         Ok(())
     }
 }
