@@ -179,9 +179,14 @@ impl Feed {
         }
     }
 
-    /// When the feed is to be polled next, as the ledger has it; `None`: it was never polled.
-    pub async fn next_poll(&self) -> Result<Option<DateTime<Utc>>> {
-        Ok(self.row().await?.and_then(|row| row.next_poll))
+    /// When the feed is to be polled next, as the ledger has it; `None`: now. A feed that failed is due when the agent
+    /// starts (somebody may have mended it), unless the server asked for a pause.
+    pub async fn next_poll(&self, starting: bool) -> Result<Option<DateTime<Utc>>> {
+        let Some(row) = self.row().await? else { return Ok(None) };
+        if starting && row.last_error.is_some() {
+            return Ok(row.not_before);
+        }
+        Ok(row.next_poll)
     }
 
     /// Notes when the feed is to be polled next.

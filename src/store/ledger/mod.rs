@@ -9,6 +9,7 @@ mod parts;
 mod report;
 mod retried;
 mod schema;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
