@@ -51,10 +51,26 @@ fn hostile_contents_are_refused_or_set_aside() {
         ("X14 escape sequence", "<a>\u{1B}[2J</a>".into(), SetAside("U+001B")),
         ("X21 depth", format!("{}{}", "<a>".repeat(100_000), "</a>".repeat(100_000)), SetAside("deeper than 512")),
         ("X21 depth", "<a>".repeat(2_000_000), Refused("the names of the open elements")),
-        ("X22 attributes", format!("<a{}/>", (0..5000).map(|i| format!(" a{i}=''")).collect::<String>()), SetAside("1024 attributes")),
-        ("X22 attributes", format!("<a{}/>", (0..200_000).map(|i| format!(" a{i}=''")).collect::<String>()), Refused("a tag or processing instruction")),
-        ("X23 300 bindings", format!("<a{}/>", (0..300).map(|i| format!(" xmlns:a{i}='u'")).collect::<String>()), Taken),
-        ("X23 20,000 bindings", (0..20_000).map(|i| format!("<a xmlns:a{i}='u'>")).collect::<String>() + &"</a>".repeat(20_000), SetAside("deeper than 512")),
+        (
+            "X22 attributes",
+            format!("<a{}/>", (0..5000).map(|i| format!(" a{i}=''")).collect::<String>()),
+            SetAside("1024 attributes"),
+        ),
+        (
+            "X22 attributes",
+            format!("<a{}/>", (0..200_000).map(|i| format!(" a{i}=''")).collect::<String>()),
+            Refused("a tag or processing instruction"),
+        ),
+        (
+            "X23 300 bindings",
+            format!("<a{}/>", (0..300).map(|i| format!(" xmlns:a{i}='u'")).collect::<String>()),
+            Taken,
+        ),
+        (
+            "X23 20,000 bindings",
+            (0..20_000).map(|i| format!("<a xmlns:a{i}='u'>")).collect::<String>() + &"</a>".repeat(20_000),
+            SetAside("deeper than 512"),
+        ),
         ("X24 long name", format!("<{}/>", long(2 << 20)), Refused("a tag or processing instruction")),
         ("X24 long value", format!("<a b='{}'/>", long(2 << 20)), Refused("a tag or processing instruction")),
         ("X24 long instruction", format!("<?p {}?><a/>", long(2 << 20)), Refused("a tag or processing instruction")),
@@ -69,7 +85,11 @@ fn hostile_contents_are_refused_or_set_aside() {
         ("X29 a:b:c", "<a:b:c/>".into(), SetAside("\"a:b:c\" is not a name")),
         ("X29 xml rebound", "<a xmlns:xml='u'/>".into(), SetAside("the prefix xml")),
         ("X36 text that is no XML", "<![CDATA[<a><b></a>]]>".into(), Taken),
-        ("X42 XInclude", "<a xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include href='file:///etc/passwd'/></a>".into(), Taken),
+        (
+            "X42 XInclude",
+            "<a xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include href='file:///etc/passwd'/></a>".into(),
+            Taken,
+        ),
         ("X42 stylesheet", "<?xml-stylesheet href='http://evil/'?><a/>".into(), Taken),
         ("X44 mixed content", "<!-- --><a xml:space='preserve'>x<!-- --><b/><?p?>y</a><!-- -->".into(), Taken),
     ];
@@ -95,7 +115,11 @@ fn hostile_bodies_are_refused() {
         ("X08 external entity", doctype("<!ENTITY x SYSTEM 'file:///etc/passwd'>"), Refused("DOCTYPE")),
         ("X09 parameter entity", doctype("<!ENTITY % x SYSTEM 'http://evil/x.dtd'> %x;"), Refused("DOCTYPE")),
         ("X10 4 MB of declarations", doctype(&entities), Refused("DOCTYPE")),
-        ("X15 invalid UTF-8", good.replace("'c'", "'\u{FFFD}'").into_bytes().into_iter().filter(|b| *b != 0xBD).collect(), Refused("not characters in the document's encoding")),
+        (
+            "X15 invalid UTF-8",
+            good.replace("'c'", "'\u{FFFD}'").into_bytes().into_iter().filter(|b| *b != 0xBD).collect(),
+            Refused("not characters in the document's encoding"),
+        ),
         ("X16 UTF-16 with a mark", utf16(&format!("\u{FEFF}{good}")), Taken),
         ("X17 UTF-16 without", utf16(&good), Refused("byte order mark")),
         ("X18 ISO-8859-1", declared("version='1.0' encoding='ISO-8859-1'"), Taken),
@@ -118,7 +142,9 @@ fn numbers_and_texts_of_any_size_are_taken_for_what_they_are() {
     };
     // X32, X33, X38: what cannot be read is not there.
     for count in ["9223372036854775808", "-1", &"9".repeat(400)] {
-        let inside = format!("<t:Record_Count>{count}</t:Record_Count><t:Inclusive_End_Timestamp>{count}</t:Inclusive_End_Timestamp>");
+        let inside = format!(
+            "<t:Record_Count>{count}</t:Record_Count><t:Inclusive_End_Timestamp>{count}</t:Inclusive_End_Timestamp>"
+        );
         let (message, _) = decode(reply(&inside, &format!("result_part_number='{count}'"))).unwrap();
         let Body::PollResponse(response) = message.body else { panic!("no poll response") };
         assert_eq!((response.part, response.end, response.unreadable_end.as_deref()), (None, None, Some(count)));
@@ -134,7 +160,9 @@ fn numbers_and_texts_of_any_size_are_taken_for_what_they_are() {
 fn one_broken_block_among_many_is_the_only_one_set_aside() {
     // X35.
     let block = |content: &str| {
-        format!("<t:Content_Block><t:Content_Binding binding_id='application/pkcs7-mime'/><t:Content>{content}</t:Content></t:Content_Block>")
+        format!(
+            "<t:Content_Block><t:Content_Binding binding_id='application/pkcs7-mime'/><t:Content>{content}</t:Content></t:Content_Block>"
+        )
     };
     let blocks: String = (0..100).map(|i| block(if i == 50 { "TUlJ&bad;" } else { "TUlJ" })).collect();
     let namespace = "http://taxii.mitre.org/messages/taxii_xml_binding-1.1";
