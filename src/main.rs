@@ -1,1 +1,6 @@
-fn main() {}
+//! The program: arguments to a command to an exit code.
+#![forbid(unsafe_code)]
+
+fn main() -> std::process::ExitCode {
+    taxii_sync::cli::main()
+}

@@ -312,6 +312,13 @@ pub struct PollResponse {
     pub blocks: u64,
 }
 
+impl PollResponse {
+    /// The text of Inclusive_End_Timestamp, readable or not.
+    pub fn end_as_written(&self) -> Option<&str> {
+        self.end.as_ref().map(|end| end.text.as_str()).or(self.unreadable_end.as_deref())
+    }
+}
+
 /// Inbox_Message without its blocks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct InboxMessage {

@@ -3,7 +3,7 @@
 
 use url::Url;
 
-use super::message::{CollectionType, ResponseType, ServiceType, SubscriptionAction, Version};
+use super::message::{Body, CollectionType, ResponseType, ServiceType, SubscriptionAction, Version};
 
 /// Namespace of the messages of TAXII 1.1.
 pub const TAXII_11: &str = "http://taxii.mitre.org/messages/taxii_xml_binding-1.1";
@@ -15,6 +15,12 @@ pub const DEFAULT_QUERY_NAMESPACE: &str = "http://taxii.mitre.org/query/taxii_de
 pub const XML_SIGNATURE: &str = "http://www.w3.org/2000/09/xmldsig#";
 /// Format id of the Default Query.
 pub const DEFAULT_QUERY: &str = "urn:taxii.mitre.org:query:default:1.0";
+/// Capability modules of the Default Query: core, regular expressions, timestamps (Default Query 1.0, section 5).
+pub const QUERY_CAPABILITIES: [&str; 3] = [
+    "urn:taxii.mitre.org:query:capability:core-1",
+    "urn:taxii.mitre.org:query:capability:regex-1",
+    "urn:taxii.mitre.org:query:capability:timestamp-1",
+];
 /// Part of the namespaces of TAXII 1.1.1, which nobody was seen to use: it is recognised, to be named in an error.
 pub const OASIS_TAXII: &str = "oasis-open.org/cti/ns/taxii";
 
@@ -166,5 +172,98 @@ impl SubscriptionAction {
             SubscriptionAction::Resume => "RESUME",
             SubscriptionAction::Status => "STATUS",
         }
+    }
+}
+
+impl Body {
+    /// The name of the message's root element.
+    pub fn name(&self, version: Version) -> &'static str {
+        match (self, version) {
+            (Body::DiscoveryRequest, _) => "Discovery_Request",
+            (Body::DiscoveryResponse(_), _) => "Discovery_Response",
+            (Body::CollectionInformationRequest, Version::V11) => "Collection_Information_Request",
+            (Body::CollectionInformationRequest, Version::V10) => "Feed_Information_Request",
+            (Body::CollectionInformationResponse(_), Version::V11) => "Collection_Information_Response",
+            (Body::CollectionInformationResponse(_), Version::V10) => "Feed_Information_Response",
+            (Body::SubscriptionRequest(_), _) => "Subscription_Management_Request",
+            (Body::SubscriptionResponse(_), _) => "Subscription_Management_Response",
+            (Body::PollRequest(_), _) => "Poll_Request",
+            (Body::PollFulfillment(_), _) => "Poll_Fulfillment",
+            (Body::PollResponse(_), _) => "Poll_Response",
+            (Body::InboxMessage(_), _) => "Inbox_Message",
+            (Body::Status(_), _) => "Status_Message",
+        }
+    }
+
+    /// Whether the message is a reply, which carries `in_response_to`.
+    pub fn is_reply(&self) -> bool {
+        match self {
+            Body::DiscoveryResponse(_)
+            | Body::CollectionInformationResponse(_)
+            | Body::SubscriptionResponse(_)
+            | Body::PollResponse(_)
+            | Body::Status(_) => true,
+            Body::DiscoveryRequest
+            | Body::CollectionInformationRequest
+            | Body::SubscriptionRequest(_)
+            | Body::PollRequest(_)
+            | Body::PollFulfillment(_)
+            | Body::InboxMessage(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_request_has_six_headers_and_one_accepted_binding() {
+        let table = [
+            (Version::V11, Scheme::Https, "message:xml:1.1", "services:1.1", "protocol:https:1.0"),
+            (Version::V11, Scheme::Http, "message:xml:1.1", "services:1.1", "protocol:http:1.0"),
+            (Version::V10, Scheme::Https, "message:xml:1.0", "services:1.0", "protocol:https:1.0"),
+            (Version::V10, Scheme::Http, "message:xml:1.0", "services:1.0", "protocol:http:1.0"),
+        ];
+        for (version, scheme, binding, services, protocol) in table {
+            let urn = |rest| format!("urn:taxii.mitre.org:{rest}");
+            let wanted = [
+                ("Content-Type", "application/xml".to_owned()),
+                ("Accept", "application/xml".to_owned()),
+                ("X-TAXII-Content-Type", urn(binding)),
+                ("X-TAXII-Accept", urn(binding)),
+                ("X-TAXII-Services", urn(services)),
+                ("X-TAXII-Protocol", urn(protocol)),
+            ];
+            assert_eq!(headers(version, scheme).map(|(name, value)| (name, value.to_owned())), wanted);
+        }
+    }
+
+    #[test]
+    fn a_namespace_tells_the_version() {
+        assert_eq!(Version::of_namespace(TAXII_11), Some(Version::V11));
+        assert_eq!(Version::of_namespace(TAXII_10), Some(Version::V10));
+        assert_eq!(Version::of_namespace("http://taxii.mitre.org/messages/taxii_xml_binding-1.0"), None);
+        assert_eq!(Version::of_namespace(""), None);
+    }
+
+    #[test]
+    fn the_scheme_follows_the_address() {
+        let scheme = |url| Scheme::of(&Url::parse(url).unwrap());
+        assert_eq!(scheme("https://taxii.example.org/"), Some(Scheme::Https));
+        assert_eq!(scheme("HTTP://taxii.example.org/"), Some(Scheme::Http));
+        assert_eq!(scheme("ftp://taxii.example.org/"), None);
+    }
+
+    #[test]
+    fn a_service_type_of_either_version_is_read() {
+        for version in [Version::V10, Version::V11] {
+            use ServiceType::{CollectionManagement, Discovery, Inbox, Poll};
+            for service in [Discovery, CollectionManagement, Inbox, Poll] {
+                assert_eq!(ServiceType::of(service.name(version)), Some(service));
+            }
+        }
+        assert_eq!(ServiceType::of(" poll\n"), Some(ServiceType::Poll));
+        assert_eq!(ServiceType::of("POLLING"), None);
     }
 }

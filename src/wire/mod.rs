@@ -1,1 +1,36 @@
 //! How we are heard: the one user of reqwest.
+//!
+//! A [`Client`] is made from [`Settings`] and POSTs one TAXII message at a time to the origins it was given, and to
+//! no other. Everything that can keep a message from arriving or a reply from being read whole becomes a [`WireError`]
+//! that says what happened, to which address, whether the server may have acted on the request all the same, and what
+//! can be done about it. No secret is ever part of it.
+//!
+//! Time-outs are measured here, not by reqwest, so that an error can name the one that passed. `connect_timeout` is
+//! the exception. Nothing is buffered but what is under way: a request is read from its files as the connection takes
+//! it, and a reply is handed on chunk by chunk.
+
+mod body;
+mod cause;
+mod client;
+mod credentials;
+mod error;
+mod incoming;
+mod keys;
+mod login;
+mod origin;
+mod proxy;
+mod redact;
+mod response;
+mod settings;
+mod tls;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use body::Body;
+pub use client::Client;
+pub use error::{Class, Limit, WireError};
+pub use login::TokenUse;
+pub use response::{Response, RetryAfter};
+pub use settings::{Auth, Identity, Proxy, Secret, SecretError, Settings, Tls, Trust};

@@ -7,6 +7,20 @@ pub struct Position {
     pub offset: u64,
     /// Its line, from 1.
     pub line: u64,
+    /// Its column, from 1, in bytes of the document's UTF-8 form.
+    pub column: u64,
+}
+
+impl Position {
+    /// The place behind some bytes that stand here.
+    pub(super) fn behind(self, bytes: &[u8]) -> Self {
+        let length = bytes.len() as u64;
+        Self {
+            offset: self.offset + length,
+            line: self.line + memchr::memchr_iter(b'\n', bytes).count() as u64,
+            column: memchr::memrchr(b'\n', bytes).map_or(self.column + length, |last| length - last as u64),
+        }
+    }
 }
 
 /// Why a document cannot be read on. Completes "cannot read …: ".
@@ -54,7 +68,7 @@ pub enum Error<E> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("line {}: {kind}", at.line)]
 pub struct Fault {
-    /// Where: the character, or the beginning of the tag.
+    /// Where: the character, or the name or value in a tag.
     pub at: Position,
     /// What.
     pub kind: FaultKind,

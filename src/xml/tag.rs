@@ -31,8 +31,8 @@ pub(super) struct Tag {
     name: NameSpan,
     pub(super) empty: bool,
     pub(super) spans: Vec<Span>,
-    /// The first broken rule.
-    pub(super) fault: Option<FaultKind>,
+    /// The first broken rule, and where in the tag.
+    pub(super) fault: Option<(usize, FaultKind)>,
 }
 
 /// `<` inside a tag, outside quotes: where the tag ends is anybody's guess.
@@ -105,7 +105,7 @@ impl Tag {
                 Ok(next) => at = next,
                 Err(what) => {
                     // Too garbled for telling where the next attribute begins.
-                    self.broken(FaultKind::BadTag(what));
+                    self.broken(skip_space(raw, at, end), FaultKind::BadTag(what));
                     if raw[at..].contains(&b'<') {
                         return Err(Unreadable);
                     }
@@ -143,17 +143,17 @@ impl Tag {
             return Err("an attribute whose value does not end");
         };
         let value = &raw[open + 1..open + 1 + length];
-        if memchr::memchr(b'<', value).is_some() {
-            self.broken(FaultKind::LessThanInValue);
+        if let Some(found) = memchr::memchr(b'<', value) {
+            self.broken(open + 1 + found, FaultKind::LessThanInValue);
         }
         if let Some(fault) = first_fault(value) {
-            self.broken(fault);
+            self.broken(open + 1, fault);
         }
         if self.spans.len() < MAX_ATTRIBUTES {
             let value = (open as u32 + 1, (open + 1 + length) as u32);
             self.spans.push(Span { name, value });
         } else {
-            self.broken(FaultKind::TooManyAttributes(MAX_ATTRIBUTES));
+            self.broken(start, FaultKind::TooManyAttributes(MAX_ATTRIBUTES));
         }
         Ok(open + length + 2)
     }
@@ -181,7 +181,7 @@ impl Tag {
         let (prefix, local) = span.parts(raw);
         let proper = plain && (any & HIGH == 0 || (is_ncname(local) && (colons == 0 || is_ncname(prefix))));
         if !proper {
-            self.broken(FaultKind::BadName(shown(span.whole(raw))));
+            self.broken(start, FaultKind::BadName(shown(span.whole(raw))));
         }
         if colons > 1 { NameSpan { colon: 0, ..span } } else { span }
     }
@@ -193,48 +193,49 @@ impl Tag {
             if let Some(prefix) = span.declared(raw)
                 && let Err(fault) = scope.declare(prefix, span.value(raw), span.quote(raw))
             {
-                self.broken(fault);
+                self.broken(span.name.start as usize, fault);
             }
         }
         let (prefix, _) = self.name.parts(raw);
         if prefix == b"xmlns" {
-            self.broken(FaultKind::BadNamespace("an element with the prefix xmlns"));
+            self.broken(1, FaultKind::BadNamespace("an element with the prefix xmlns"));
         }
-        self.bound(prefix, scope);
+        self.bound(1, prefix, scope);
         for at in 0..self.spans.len() {
-            let (prefix, _) = self.spans[at].name.parts(raw);
+            let name = self.spans[at].name;
+            let (prefix, _) = name.parts(raw);
             if !prefix.is_empty() {
-                self.bound(prefix, scope);
+                self.bound(name.start as usize, prefix, scope);
             }
         }
         if let Some(name) = self.duplicate(raw, scope) {
-            self.broken(FaultKind::DuplicateAttribute(shown(name)));
+            self.broken(name.start as usize, FaultKind::DuplicateAttribute(shown(name.whole(raw))));
         }
     }
 
-    fn bound(&mut self, prefix: &[u8], scope: &mut Scope) {
+    fn bound(&mut self, at: usize, prefix: &[u8], scope: &mut Scope) {
         if !scope.binds(prefix) {
-            self.broken(FaultKind::UnboundPrefix(shown(prefix)));
+            self.broken(at, FaultKind::UnboundPrefix(shown(prefix)));
         }
     }
 
     /// An attribute that occurs twice, by the name as written or as resolved (Namespaces in XML 1.0, 6.3).
-    fn duplicate<'a>(&self, raw: &'a [u8], scope: &Scope) -> Option<&'a [u8]> {
+    fn duplicate(&self, raw: &[u8], scope: &Scope) -> Option<NameSpan> {
         const FEW: usize = 8;
         let identity = |at: usize| {
             let name = self.spans[at].resolved(raw, scope);
             (name.local, name.namespace)
         };
-        let written = |at: usize| self.spans[at].name.whole(raw);
+        let name = |at: usize| self.spans[at].name;
         if self.spans.len() <= FEW {
             let local = |at: usize| self.spans[at].name.parts(raw).1;
             let again =
                 |at: &usize| (0..*at).any(|other| local(other) == local(*at) && identity(other) == identity(*at));
-            return (1..self.spans.len()).find(again).map(written);
+            return (1..self.spans.len()).find(again).map(name);
         }
         let mut order: Vec<usize> = (0..self.spans.len()).collect();
         order.sort_unstable_by_key(|at| identity(*at));
-        order.windows(2).find(|pair| identity(pair[0]) == identity(pair[1])).map(|pair| written(pair[1]))
+        order.windows(2).find(|pair| identity(pair[0]) == identity(pair[1])).map(|pair| name(pair[0].max(pair[1])))
     }
 
     /// The element's name, resolved.
@@ -253,8 +254,8 @@ impl Tag {
         self.name.end as usize
     }
 
-    fn broken(&mut self, fault: FaultKind) {
-        self.fault.get_or_insert(fault);
+    fn broken(&mut self, at: usize, fault: FaultKind) {
+        self.fault.get_or_insert((at, fault));
     }
 }
 

@@ -364,15 +364,15 @@ fn any_doctype_is_an_error_of_its_own() {
 }
 
 #[test]
-fn places_are_told_by_line_and_offset() {
+fn places_are_told_by_offset_line_and_column() {
     let fault = read("<a>\n<b/>\n\n  &x;</a>").fault.unwrap();
-    assert_eq!(fault.at, Position { offset: 12, line: 4 });
-    let fault = read("<a>\n<b\nc=''\nc=''/></a>").fault.unwrap();
-    assert_eq!(fault.at, Position { offset: 4, line: 2 });
+    assert_eq!(fault.at, Position { offset: 12, line: 4, column: 3 });
+    let fault = read("<a>\n<b\nc=''\n  c=''/></a>").fault.unwrap();
+    assert_eq!(fault.at, Position { offset: 14, line: 4, column: 3 });
     let fault = read("<a>\n<b\nc='\u{1}'/></a>").fault.unwrap();
-    assert_eq!(fault.at, Position { offset: 4, line: 2 });
+    assert_eq!(fault.at, Position { offset: 10, line: 3, column: 4 });
     let fault = read("<a>\né\u{1}</a>").fault.unwrap();
-    assert_eq!(fault.at, Position { offset: 6, line: 2 });
+    assert_eq!(fault.at, Position { offset: 6, line: 2, column: 3 });
     let error = read("<a>\n\n</b\n>").result.unwrap_err();
     assert_eq!(error.to_string(), "line 3: </b> where <a> should end");
 }

@@ -1,14 +1,21 @@
-//! One poll as a state machine: ask, fetch parts, wait, done.
+//! One poll as a state machine: ask, fetch the parts, wait where the server says so, done (Services Specification
+//! 1.1, section 3.6).
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::range::{CursorMove, Range};
-use crate::taxii::message::{Body, Parameters, PollRequest};
-use crate::taxii::status::{Answer, Class};
-use crate::taxii::time::Timestamp;
+use super::range::{CursorMove, Range, next_cursor};
+use crate::taxii::message::{Body, Parameters, PollFulfillment, PollRequest, PollResponse, ResponseType};
+use crate::taxii::status::{Answer, Class, Details, StatusType, pending_wait, react};
+use crate::taxii::time::{Timestamp, later};
+
+/// No result has more parts than this.
+const MOST_PARTS: u32 = 10_000;
+/// A part that failed so often in a row is taken for lost: some servers answer every request for a result that
+/// expired with HTTP 500.
+const MOST_FAILURES: u32 = 5;
 
 /// What is asked for, apart from the range.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,7 +28,7 @@ pub struct Plan {
     pub asynchronous: bool,
     /// Poll_Parameters.
     pub parameters: Parameters,
-    /// How long a PENDING result is waited for.
+    /// How long a result may take to make any progress before it is given up.
     pub patience: Duration,
 }
 
@@ -30,18 +37,25 @@ pub struct Plan {
 pub enum Phase {
     /// The Poll_Request is to be sent.
     Ask,
-    /// The Poll_Fulfillment for the next part is to be sent.
-    Fetch,
+    /// A Poll_Fulfillment is to be sent.
+    Fetch {
+        /// `result_id`, byte-exact.
+        result_id: String,
+        /// The part wanted, from 1.
+        part: u32,
+        /// When the result is given up if nothing has come of it, by our clock.
+        deadline: DateTime<Utc>,
+    },
     /// All parts are stored; only the cursor is left to move.
     Stored {
-        /// Inclusive_End_Timestamp of the last part.
+        /// Inclusive_End_Timestamp of the last part; `None` where absent or unreadable.
         end: Option<Timestamp>,
         /// When the last part came, by the server's clock.
         date: DateTime<Utc>,
     },
 }
 
-/// What has to survive a restart in the middle of a poll. The ledger stores it as it is.
+/// What has to survive a restart in the middle of a poll. The ledger keeps it as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// The asked range; `None` for a DATA_SET, which is asked for whole.
@@ -50,23 +64,17 @@ pub struct Progress {
     pub began: DateTime<Utc>,
     /// Where it stands.
     pub phase: Phase,
-    /// `result_id` of a result in parts, or still being made.
-    pub result_id: Option<String>,
-    /// The part wanted next, from 1.
-    pub part: u32,
-    /// The address that answered; fulfilments go there.
+    /// The address that answered the Poll_Request; fulfilments go there.
     pub address: Option<String>,
-    /// Not to be asked before, by our clock, because the server said so.
+    /// The server asked not to be bothered before, by our clock.
     pub not_before: Option<DateTime<Utc>>,
-    /// A PENDING result is given up then.
-    pub deadline: Option<DateTime<Utc>>,
-    /// Fingerprint of the blocks of the part before.
+    /// The fingerprint of the blocks of the part before.
     pub digest: Option<String>,
-    /// Whether the last reply was a part that had not been asked for.
+    /// The last reply was a part that had not been asked for.
     pub misnumbered: bool,
-    /// Failed attempts at the wanted part.
+    /// Failed attempts in a row.
     pub failures: u32,
-    /// How often the result was abandoned and the range asked for again.
+    /// How often the result was lost and the range asked for again.
     pub abandoned: u32,
 }
 
@@ -80,9 +88,9 @@ pub enum Reply<'a> {
         /// A fingerprint of all the blocks of the part, in order; `None` where it held none.
         digest: Option<String>,
     },
-    /// A reply whose blocks cannot be told apart: not well formed, or cut short.
+    /// A reply whose blocks cannot be told apart: not well formed, or cut short though the transfer was complete.
     Unreadable(String),
-    /// No answer at all.
+    /// No answer, or not all of it.
     Failed {
         /// What to do about it.
         class: Class,
@@ -91,21 +99,21 @@ pub enum Reply<'a> {
     },
 }
 
-/// What the walk has to do next.
+/// What the walk has to do next. After each of them [`Poll::progress`] is what the ledger should keep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
-    /// Make the part durable, together with [`Poll::progress`]. Then send [`Poll::request`], or after the last part
-    /// move the cursor ([`Poll::cursor`]).
+    /// Make the part durable together with the progress. Then send [`Poll::request`], or after the last part move
+    /// the cursor ([`Poll::cursor`]).
     Store {
         /// It was the last part.
         last: bool,
     },
-    /// Throw the part away and send [`Poll::request`] again: it was not the part asked for.
+    /// Throw this part away and send [`Poll::request`] again: it was not the part asked for.
     Refetch {
         /// Why.
         words: String,
     },
-    /// The server is still at work: save [`Poll::progress`], and send [`Poll::request`] then.
+    /// The server is still at work: send [`Poll::request`] then.
     Wait {
         /// By our clock.
         until: DateTime<Utc>,
@@ -117,18 +125,20 @@ pub enum Step {
         /// What the server said.
         words: String,
     },
-    /// The result is lost; throw away what is stored of it. The poll stands at its beginning again, with the same
-    /// range.
+    /// The result is lost, and the poll stands at its beginning again, with the same range. What was stored of it
+    /// stays: it is recognised when it comes again.
     Abandon {
+        /// Send [`Poll::request`] at once; otherwise at the next scheduled time.
+        at_once: bool,
         /// Why.
         words: String,
     },
-    /// The reply cannot be read: throw away the whole result and ask for [`Range::half`].
+    /// The reply cannot be read, so the result is refused as a whole: ask for [`Range::half`] instead.
     Halve {
         /// Why.
         words: String,
     },
-    /// The request failed. The poll stands where it stood.
+    /// The request failed, and nothing of the reply may be stored.
     Fail {
         /// What to do about it.
         class: Class,
@@ -145,17 +155,14 @@ pub struct Poll {
 }
 
 impl Poll {
-    /// A new poll. `now` is our clock.
+    /// A new poll of a range, or of a whole DATA_SET. `now` is our clock.
     pub fn new(plan: Plan, range: Option<Range>, now: DateTime<Utc>) -> Poll {
         let progress = Progress {
             range,
             began: now,
             phase: Phase::Ask,
-            result_id: None,
-            part: 1,
             address: None,
             not_before: None,
-            deadline: None,
             digest: None,
             misnumbered: false,
             failures: 0,
@@ -174,30 +181,207 @@ impl Poll {
         &self.progress
     }
 
-    /// Notes the address that answered; fulfilments go there.
+    /// The number of the part that the next reply should be.
+    pub fn part(&self) -> u32 {
+        match self.progress.phase {
+            Phase::Fetch { part, .. } => part,
+            Phase::Ask | Phase::Stored { .. } => 1,
+        }
+    }
+
+    /// Notes the address that answered the Poll_Request.
     pub fn answered_at(&mut self, address: &str) {
         self.progress.address = Some(address.to_owned());
     }
 
     /// The message to send now.
     pub fn request(&self) -> Body {
+        if let Phase::Fetch { result_id, part, .. } = &self.progress.phase {
+            let collection = self.plan.collection.clone();
+            return Body::PollFulfillment(PollFulfillment { collection, result_id: result_id.clone(), part: *part });
+        }
+        let range = self.progress.range.as_ref();
         Body::PollRequest(PollRequest {
             collection: self.plan.collection.clone(),
-            begin: None,
-            end: None,
-            subscription_id: None,
-            asynchronous: false,
-            parameters: Parameters::default(),
+            begin: range.and_then(|range| range.begin.clone()),
+            end: range.map(|range| range.end.clone()),
+            subscription_id: self.plan.subscription_id.clone(),
+            asynchronous: self.plan.asynchronous,
+            parameters: self.plan.parameters.clone(),
         })
     }
 
-    /// Takes a reply in. `now` is our clock.
-    pub fn on_reply(&mut self, _reply: Reply<'_>, _now: DateTime<Utc>) -> Step {
-        Step::Store { last: true }
+    /// Takes in the reply to [`request`](Poll::request).
+    pub fn on_reply(&mut self, reply: Reply<'_>, now: DateTime<Utc>) -> Step {
+        self.progress.not_before = None;
+        match reply {
+            Reply::Unreadable(words) => {
+                self.begin_again();
+                Step::Halve { words }
+            }
+            Reply::Failed { class, words } => self.failed(class, words, now),
+            Reply::Answer { answer, digest } => match answer.message.map(|message| &message.body) {
+                Some(Body::PollResponse(response)) => self.on_part(response, &answer, digest, now),
+                _ => self.on_other(&answer, now),
+            },
+        }
     }
 
     /// After the last part: where the cursor goes. `None` before, and for a DATA_SET, which has no cursor.
     pub fn cursor(&self) -> Option<CursorMove> {
-        None
+        match (&self.progress.phase, &self.progress.range) {
+            (Phase::Stored { end, date }, Some(range)) => Some(next_cursor(range, end.as_ref(), *date)),
+            _ => None,
+        }
+    }
+
+    fn on_part(
+        &mut self,
+        response: &PollResponse,
+        answer: &Answer<'_>,
+        digest: Option<String>,
+        now: DateTime<Utc>,
+    ) -> Step {
+        let wanted = self.part();
+        // An attribute that was left out contradicts nothing.
+        if !response.collection.is_empty() && response.collection != self.plan.collection {
+            let words = format!("the server answered for the collection {}", response.collection);
+            return self.failed(Class::Stop, words, now);
+        }
+        if let Some(other) = response.part.filter(|&part| part != wanted) {
+            return self.on_wrong_part(wanted, other);
+        }
+        // A count is never followed up: some servers would deliver the content after all.
+        let counted = self.plan.parameters.response_type == ResponseType::CountOnly;
+        if !response.more || counted {
+            self.progress.phase = Phase::Stored { end: response.end.clone(), date: answer.server_time() };
+            return Step::Store { last: true };
+        }
+        let Some(result_id) = response.result_id.clone().or_else(|| self.result_id()) else {
+            return self.stop("the server says that there is more, but not how to ask for it (no result_id)".into());
+        };
+        if digest.is_some() && digest == self.progress.digest {
+            return self.stop(format!("parts {} and {wanted} hold the same blocks", wanted.saturating_sub(1)));
+        }
+        if wanted >= MOST_PARTS {
+            return self.stop(format!("the result has more than {MOST_PARTS} parts"));
+        }
+        self.progress.digest = digest;
+        self.progress.misnumbered = false;
+        self.progress.failures = 0;
+        let deadline = later(now, self.plan.patience);
+        self.progress.phase = Phase::Fetch { result_id, part: wanted + 1, deadline };
+        Step::Store { last: false }
+    }
+
+    /// One wrong part is thrown away and asked for again. A server that does it twice in a row does not count parts,
+    /// and going on would skip some or never end.
+    fn on_wrong_part(&mut self, wanted: u32, other: u32) -> Step {
+        let words = format!("the server answered with part {other} when asked for part {wanted}");
+        if self.progress.misnumbered {
+            return self.stop(words);
+        }
+        self.progress.misnumbered = true;
+        Step::Refetch { words }
+    }
+
+    /// Any reply but a Poll_Response.
+    fn on_other(&mut self, answer: &Answer<'_>, now: DateTime<Utc>) -> Step {
+        let reaction = react(answer);
+        let Some(status) = answer.status().map(|status| StatusType::of(&status.status_type)) else {
+            return self.failed(reaction.class, reaction.words, now);
+        };
+        let fetching = matches!(self.progress.phase, Phase::Fetch { .. });
+        match status {
+            StatusType::Pending => self.on_pending(answer, reaction.words, now),
+            StatusType::Success if !fetching => Step::Nothing { words: reaction.words },
+            // Credentials that are not accepted say nothing about the result.
+            StatusType::Failure | StatusType::Other if reaction.class == Class::Admin => {
+                self.failed(reaction.class, reaction.words, now)
+            }
+            StatusType::Success
+            | StatusType::NotFound
+            | StatusType::AsynchronousPollError
+            | StatusType::InvalidResponsePart
+            | StatusType::Denied
+            | StatusType::Failure
+            | StatusType::BadMessage
+            | StatusType::Other
+                if fetching =>
+            {
+                self.abandon(reaction.words)
+            }
+            _ => self.failed(reaction.class, reaction.words, now),
+        }
+    }
+
+    /// PENDING is understood also where it was not allowed, as long as it says what to ask for later.
+    fn on_pending(&mut self, answer: &Answer<'_>, words: String, now: DateTime<Utc>) -> Step {
+        let stated = answer.message.and_then(|message| Details::of(message).result_id);
+        let Some(result_id) = stated.or_else(|| self.result_id()) else {
+            let wait = Some(pending_wait(answer));
+            return self.failed(Class::Retry { wait }, format!("{words}, but not with which RESULT_ID"), now);
+        };
+        let (part, deadline) = match self.progress.phase {
+            Phase::Fetch { part, deadline, .. } => (part, deadline),
+            Phase::Ask | Phase::Stored { .. } => (1, later(now, self.plan.patience)),
+        };
+        if now >= deadline {
+            return self.abandon(format!("{words}, and that for too long"));
+        }
+        let until = later(now, pending_wait(answer));
+        self.progress.phase = Phase::Fetch { result_id, part, deadline };
+        self.progress.not_before = Some(until);
+        self.progress.failures = 0;
+        Step::Wait { until, words }
+    }
+
+    fn result_id(&self) -> Option<String> {
+        match &self.progress.phase {
+            Phase::Fetch { result_id, .. } => Some(result_id.clone()),
+            Phase::Ask | Phase::Stored { .. } => None,
+        }
+    }
+
+    /// The request failed. A result of which nothing comes for long is given up.
+    fn failed(&mut self, class: Class, words: String, now: DateTime<Utc>) -> Step {
+        match class {
+            Class::Retry { wait: Some(wait) } => self.progress.not_before = Some(later(now, wait)),
+            Class::Retry { wait: None } | Class::Stop => {
+                self.progress.failures = self.progress.failures.saturating_add(1)
+            }
+            Class::Admin => {}
+        }
+        match self.progress.phase {
+            Phase::Fetch { deadline, .. } if self.progress.failures >= MOST_FAILURES || now >= deadline => {
+                self.abandon(words)
+            }
+            _ => Step::Fail { class, words },
+        }
+    }
+
+    /// The result is lost. The first time that is tried again at once, afterwards no faster than scheduled.
+    fn abandon(&mut self, words: String) -> Step {
+        self.begin_again();
+        self.progress.abandoned = self.progress.abandoned.saturating_add(1);
+        Step::Abandon { at_once: self.progress.abandoned == 1, words }
+    }
+
+    /// The server cannot be followed: the next poll of this range begins from its beginning.
+    fn stop(&mut self, words: String) -> Step {
+        self.begin_again();
+        Step::Fail { class: Class::Stop, words }
+    }
+
+    fn begin_again(&mut self) {
+        self.progress.phase = Phase::Ask;
+        self.progress.address = None;
+        self.progress.not_before = None;
+        self.progress.digest = None;
+        self.progress.misnumbered = false;
+        self.progress.failures = 0;
     }
 }
+
+#[cfg(test)]
+mod tests;

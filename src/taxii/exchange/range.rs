@@ -5,7 +5,13 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::taxii::time::{Precision, Timestamp};
+use crate::taxii::time::{Precision, Timestamp, earlier, later};
+
+/// How often at most a range is asked for again at once because the server shortened it. A server whose clock is
+/// behind would otherwise let the end creep forward with real time for ever.
+const MOST_ROUNDS: u32 = 1000;
+/// No range is halved below this.
+const SHORTEST: Duration = Duration::from_secs(1);
 
 /// How a feed is walked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,7 +20,7 @@ pub struct Pace {
     pub lag: Duration,
     /// The longest range asked for at once.
     pub window: Duration,
-    /// What is asked for again before the cursor.
+    /// What is asked for again before the cursor, once in a cycle.
     pub overlap: Duration,
     /// What the server can read.
     pub precision: Precision,
@@ -29,6 +35,10 @@ pub struct Range {
     pub begin: Option<Timestamp>,
     /// Inclusive_End_Timestamp as sent.
     pub end: Timestamp,
+    /// How often the server shortened it so far.
+    pub rounds: u32,
+    /// The end of a longer range whose reply could not be read, when this is a part of that.
+    pub unreadable_to: Option<Timestamp>,
 }
 
 /// The server's clock minus ours, from the Date header of a reply.
@@ -37,33 +47,90 @@ pub fn skew(date: DateTime<Utc>, local: DateTime<Utc>) -> TimeDelta {
 }
 
 /// The server's present time, as far as we can know it.
-pub fn server_now(local: DateTime<Utc>, _skew: TimeDelta) -> DateTime<Utc> {
-    local
+pub fn server_now(local: DateTime<Utc>, skew: TimeDelta) -> DateTime<Utc> {
+    local.checked_add_signed(skew).unwrap_or(local)
 }
 
-/// The next range to ask for; `None` when there is nothing to ask for yet.
+/// The first range of a cycle; `None` when there is nothing to ask for yet.
 ///
-/// `now` is the server's time at the start of the cycle and stays the same for all its windows; otherwise the end
-/// would creep forward with real time for ever.
-pub fn ask(
-    _cursor: Option<&Timestamp>,
-    _start: Option<DateTime<Utc>>,
-    _now: DateTime<Utc>,
-    _pace: &Pace,
-) -> Option<Range> {
-    None
+/// It ends `lag` before `now`, the server's time, and is at most `window` long. Without a cursor it begins at
+/// `start`; without either at the beginning of the collection, and then it is as long as that takes. The end is
+/// counted from the cursor, not from the overlap before it, so that an overlap longer than the window stops nothing.
+pub fn ask(cursor: Option<&Timestamp>, start: Option<DateTime<Utc>>, now: DateTime<Utc>, pace: &Pace) -> Option<Range> {
+    let precision = pace.precision;
+    let cursor = cursor.cloned().or_else(|| start.map(|start| Timestamp::new(start, precision)));
+    let end = pace.end_after(cursor.as_ref(), now)?;
+    let begin = cursor.as_ref().map(|cursor| Timestamp::new(earlier(cursor.at, pace.overlap), precision));
+    Some(Range { cursor, begin, end, rounds: 0, unreadable_to: None })
+}
+
+impl Pace {
+    /// The end of the range after a cursor, if it is later than the cursor.
+    fn end_after(&self, cursor: Option<&Timestamp>, now: DateTime<Utc>) -> Option<Timestamp> {
+        let mut end = earlier(now, self.lag);
+        if let Some(cursor) = cursor {
+            // A window shorter than the precision would never get anywhere.
+            end = end.min(later(cursor.at, self.window.max(self.precision.unit())));
+        }
+        let end = Timestamp::new(end, self.precision);
+        cursor.is_none_or(|cursor| cursor.at < end.at).then_some(end)
+    }
 }
 
 impl Range {
-    /// What is left of this range after the server shortened it: the same end, from the new cursor on. `None` when
-    /// that is not worth a request at once (less than `lag` is left).
-    pub fn rest(&self, _cursor: &Timestamp, _pace: &Pace) -> Option<Range> {
-        None
+    /// The next range to ask for at once, after the cursor moved. `now` is the one that the cycle began with; a later
+    /// one would make the cycle endless. `None` ends the cycle.
+    ///
+    /// - A range that the server shortened is asked for again from the new cursor to the same end, unless less than
+    ///   `lag` of it is left, or it was done a thousand times.
+    /// - Of a range whose reply could not be read the next half is asked for.
+    /// - Otherwise the next window is.
+    pub fn follow(&self, moved: &CursorMove, now: DateTime<Utc>, pace: &Pace) -> Option<Range> {
+        let cursor = match moved {
+            CursorMove::To { cursor, shortened: true } if self.is_worth_asking_from(cursor, pace) => {
+                return Some(self.rest(cursor, pace));
+            }
+            CursorMove::To { cursor, .. } => cursor,
+            CursorMove::Unchanged { within_overlap } => {
+                return if *within_overlap { self.without_overlap(pace) } else { None };
+            }
+        };
+        if let Some(bad) = self.unreadable_to.as_ref().filter(|bad| cursor.at < bad.at) {
+            let rest = Range { end: bad.clone(), unreadable_to: None, ..self.rest(cursor, pace) };
+            return Some(rest.half(pace).unwrap_or(rest));
+        }
+        let end = pace.end_after(Some(cursor), now).filter(|end| self.end.at < end.at)?;
+        Some(Range { end, rounds: 0, unreadable_to: None, ..self.rest(cursor, pace) })
     }
 
-    /// The first half of a range whose reply could not be read; `None` when it is down to one second.
-    pub fn half(&self, _pace: &Pace) -> Option<Range> {
-        None
+    /// The first half of a range whose reply could not be read, so as to get at what lies before the fault and at
+    /// last around it; `None` when it is down to a second. It has no overlap, where the fault may be as well.
+    pub fn half(&self, pace: &Pace) -> Option<Range> {
+        let low = self.cursor.as_ref().map_or(DateTime::UNIX_EPOCH, |cursor| cursor.at);
+        let half = (self.end.at - low).to_std().ok()? / 2;
+        let end = Timestamp::new(later(low, half.max(SHORTEST)), pace.precision);
+        let is_part = low < end.at && end.at < self.end.at;
+        let begin = self.cursor.as_ref().map(|cursor| Timestamp::new(cursor.at, pace.precision));
+        is_part.then(|| Range { begin, end, unreadable_to: Some(self.end.clone()), ..self.clone() })
+    }
+
+    /// What is left of this range after a cursor. There is no overlap: this cycle has asked for it already.
+    fn rest(&self, cursor: &Timestamp, pace: &Pace) -> Range {
+        let begin = Some(Timestamp::new(cursor.at, pace.precision));
+        Range { cursor: Some(cursor.clone()), begin, rounds: self.rounds + 1, ..self.clone() }
+    }
+
+    fn is_worth_asking_from(&self, cursor: &Timestamp, pace: &Pace) -> bool {
+        let left = (self.end.at - cursor.at).to_std().unwrap_or(Duration::ZERO);
+        left >= pace.lag.max(SHORTEST) && self.rounds < MOST_ROUNDS
+    }
+
+    /// The same range from the cursor itself on, if that is a different request: a server that shortens the range to
+    /// less than the overlap would keep the cursor where it is for ever.
+    fn without_overlap(&self, pace: &Pace) -> Option<Range> {
+        let cursor = self.cursor.as_ref()?;
+        let rest = self.rest(cursor, pace);
+        (self.begin.as_ref()?.at < rest.begin.as_ref()?.at).then_some(rest)
     }
 }
 
@@ -74,17 +141,34 @@ pub enum CursorMove {
     To {
         /// To here.
         cursor: Timestamp,
-        /// The server shortened the range: [`Range::rest`] says what to ask for at once.
+        /// The server shortened the range: it ended before what was asked for.
         shortened: bool,
     },
-    /// It stays: the reply ended where the request began, or before.
-    Unchanged,
+    /// It stays, since the reply ended at the cursor or before it: something an operator should know.
+    Unchanged {
+        /// The reply ended later than the request began; only the overlap keeps the cursor from moving.
+        within_overlap: bool,
+    },
 }
 
 /// Where the cursor goes after a complete result.
 ///
 /// `end` is the Inclusive_End_Timestamp of the last part (`None` where absent or unreadable); `date` the Date header
-/// of its reply, or our clock where there was none.
-pub fn next_cursor(_asked: &Range, _end: Option<&Timestamp>, _date: DateTime<Utc>) -> CursorMove {
-    CursorMove::Unchanged
+/// of its reply, or our clock where there was none. The cursor never moves backwards, never beyond what was asked for
+/// (content there may not have been looked at) and never beyond `date` (content may still get such labels).
+pub fn next_cursor(asked: &Range, end: Option<&Timestamp>, date: DateTime<Utc>) -> CursorMove {
+    let (stated, shortened) = match end {
+        Some(end) if end.at < asked.end.at => (end, true),
+        Some(end) if end.at == asked.end.at => (end, false),
+        _ => (&asked.end, false),
+    };
+    let cursor = if stated.at > date { Timestamp::new(date, Precision::Micros) } else { stated.clone() };
+    if asked.cursor.as_ref().is_none_or(|old| old.at < cursor.at) {
+        return CursorMove::To { cursor, shortened };
+    }
+    let within_overlap = asked.begin.as_ref().is_some_and(|begin| begin.at < cursor.at);
+    CursorMove::Unchanged { within_overlap }
 }
+
+#[cfg(test)]
+mod tests;

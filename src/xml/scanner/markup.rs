@@ -224,7 +224,7 @@ impl Scanner {
         consumer: &mut C,
     ) -> Result<(), Error<C::Error>> {
         match illegal(raw, legal) {
-            Some((_, kind)) => self.fault(window, self.emitted, kind, consumer),
+            Some((at, kind)) => self.fault_inside(window, &raw[..at], kind, consumer),
             None => Ok(()),
         }
     }
@@ -255,8 +255,8 @@ impl Scanner {
         if depth == self.max_depth + 1 {
             self.fault(window, self.emitted, FaultKind::TooDeep(self.max_depth), consumer)?;
         }
-        if let Some(fault) = self.tag.fault.take() {
-            self.fault(window, self.emitted, fault, consumer)?;
+        if let Some((at, fault)) = self.tag.fault.take() {
+            self.fault_inside(window, &raw[..at], fault, consumer)?;
         }
         let empty = self.tag.empty;
         let tag = StartTag {

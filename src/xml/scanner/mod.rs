@@ -31,19 +31,20 @@ const WINDOW: usize = 32 << 10;
 pub struct Scanner {
     max_depth: usize,
     state: State,
-    /// The beginning of an unfinished token, whether it consists of legal characters, and its line.
+    /// The beginning of an unfinished token, whether it consists of legal characters, and its place.
     pending: Vec<u8>,
     pending_legal: bool,
-    pending_line: u64,
+    pending_at: Position,
     /// The beginning of an unfinished UTF-8 sequence, up to three bytes, at the end of what was fed.
     sequence: Vec<u8>,
     /// Bytes that were handed on as tokens.
     emitted: u64,
     /// Bytes that were fed.
     fed: u64,
-    /// Lines are counted up to here, and this is the line there.
+    /// Lines are counted up to here, this is the line there, and so many bytes of the document are before it.
     counted: u64,
     line: u64,
+    line_start: u64,
     names: Names,
     scope: Scope,
     tag: Tag,
@@ -100,12 +101,13 @@ impl Scanner {
             state: TEXT,
             pending: Vec::new(),
             pending_legal: true,
-            pending_line: 1,
+            pending_at: Position::default(),
             sequence: Vec::new(),
             emitted: 0,
             fed: 0,
             counted: 0,
             line: 1,
+            line_start: 0,
             names: Names::default(),
             scope: Scope::default(),
             tag: Tag::default(),
@@ -287,7 +289,7 @@ impl Scanner {
 
     /// Keeps the beginning of a token until more is fed.
     fn stash(&mut self, window: Window<'_>, at: usize, state: State) -> usize {
-        self.pending_line = self.position(window, self.emitted).line;
+        self.pending_at = self.position(window, self.emitted);
         self.pending_legal = window.legal;
         self.pending.extend_from_slice(&window.bytes[at..]);
         self.state = state;
@@ -312,24 +314,40 @@ impl Scanner {
         consumer.fault(Fault { at, kind }).map_err(Error::Consumer)
     }
 
+    /// Tells of a fault in the token that comes next, behind some bytes of it.
+    #[cold]
+    fn fault_inside<C: Consumer>(
+        &mut self,
+        window: Window<'_>,
+        before: &[u8],
+        kind: FaultKind,
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
+        let at = self.position(window, self.emitted).behind(before);
+        consumer.fault(Fault { at, kind }).map_err(Error::Consumer)
+    }
+
     #[cold]
     fn broken<E>(&mut self, window: Window<'_>, offset: u64, what: impl Into<String>) -> Error<E> {
         Error::Broken { at: self.position(window, offset), what: what.into() }
     }
 
-    /// The line of an offset. Offsets are asked in ascending order, so that no line is counted twice; before the
+    /// The line and column of an offset. Offsets are asked in ascending order, so that no line is counted twice; before the
     /// window only the beginning of the pending token is ever asked for.
     fn position(&mut self, window: Window<'_>, offset: u64) -> Position {
         if offset < window.base {
-            return Position { offset, line: self.pending_line };
+            return self.pending_at;
         }
         let (from, to) = (self.counted - window.base, offset - window.base);
         if from < to {
             let passed = &window.bytes[from as usize..to as usize];
             self.line += memchr::memchr_iter(b'\n', passed).count() as u64;
+            if let Some(last) = memchr::memrchr(b'\n', passed) {
+                self.line_start = self.counted + last as u64 + 1;
+            }
             self.counted = offset;
         }
-        Position { offset, line: self.line }
+        Position { offset, line: self.line, column: offset - self.line_start + 1 }
     }
 }
 

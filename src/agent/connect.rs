@@ -1,0 +1,165 @@
+//! From a server of the configuration to a [`Peer`]: files are read, secrets become something that is looked up at
+//! each use.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use crate::clock::Clock;
+use crate::config::{self, Secret, Server};
+use crate::peer::{Parts, Peer, Pinned};
+use crate::store::disk::{self, DiskError};
+use crate::taxii::decode::Limits;
+use crate::wire::{self, SecretError, Settings, Trust, WireError};
+
+/// No secret, certificate or key is longer.
+const LONGEST: u64 = 1 << 20;
+
+/// Replies parsed at once, over all servers: a part that waits for its turn costs a few hundred KiB, one that is
+/// parsed a core.
+pub const WORKERS: usize = 4;
+
+/// A server that cannot be spoken to as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// A file it names cannot be read.
+    #[error("server `{server}`: {key}: {error}")]
+    File {
+        /// The server's name.
+        server: String,
+        /// The key of the configuration.
+        key: &'static str,
+        /// What happened.
+        error: DiskError,
+    },
+    /// A certificate, key, header or proxy cannot be used.
+    #[error("server `{server}`: {error}")]
+    Wire {
+        /// The server's name.
+        server: String,
+        /// What is wrong.
+        error: WireError,
+    },
+}
+
+/// What of a server's configuration a running peer was made of: with the same of it, it can stay.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded {
+    server: Server,
+    authorities: Option<Vec<u8>>,
+    identity: Option<(Vec<u8>, Vec<u8>)>,
+}
+
+/// Reads the files that a server's configuration names.
+pub fn load(name: &str, server: &Server) -> Result<Loaded, ConnectError> {
+    let read = |key: &'static str, path: &Path| {
+        disk::read_small(path, LONGEST).map_err(|error| ConnectError::File { server: name.to_owned(), key, error })
+    };
+    let tls = &server.tls;
+    let authorities = tls.ca_file.as_deref().map(|path| read("tls.ca_file", path)).transpose()?;
+    let identity = match (&tls.cert_file, &tls.key_file) {
+        (Some(cert), Some(key)) => Some((read("tls.cert_file", cert)?, read("tls.key_file", key)?)),
+        _ => None,
+    };
+    Ok(Loaded { server: server.clone(), authorities, identity })
+}
+
+/// A peer. Nothing is sent.
+pub fn peer(name: &str, loaded: &Loaded, clock: &Clock, workers: &Arc<Semaphore>) -> Result<Arc<Peer>, ConnectError> {
+    let server = &loaded.server;
+    let client =
+        wire::Client::new(settings(loaded)).map_err(|error| ConnectError::Wire { server: name.to_owned(), error })?;
+    Ok(Arc::new(Peer::new(Parts {
+        name: name.to_owned(),
+        version: server.taxii,
+        precision: server.timestamp_precision,
+        client,
+        pinned: Pinned {
+            discovery: server.discovery.clone(),
+            poll: server.poll.clone(),
+            inbox: server.inbox.clone(),
+            collections: server.collections.clone(),
+        },
+        limits: Limits { max_content_block: server.max_content_block, ..Limits::default() },
+        clock: clock.clone(),
+        workers: workers.clone(),
+    })))
+}
+
+fn settings(loaded: &Loaded) -> Settings {
+    let server = &loaded.server;
+    let addresses = [&server.discovery, &server.poll, &server.inbox, &server.collections];
+    let origins = addresses.into_iter().flatten().chain(&server.trusted_origins).cloned().collect();
+    Settings {
+        auth: server.auth.as_ref().map(auth),
+        headers: server.headers.iter().map(|(name, value)| (name.clone(), secret(value))).collect(),
+        tls: tls(loaded),
+        proxy: server.proxy.as_ref().map(|proxy| wire::Proxy {
+            url: proxy.url.clone(),
+            username: proxy.username.clone(),
+            password: proxy.password.as_ref().map(secret),
+            no_proxy: proxy.no_proxy.clone(),
+        }),
+        connect_timeout: server.connect_timeout,
+        idle_timeout: server.idle_timeout,
+        total_timeout: server.total_timeout,
+        max_response: server.max_response,
+        plaintext_credentials: server.plaintext_credentials,
+        ..Settings::new(origins)
+    }
+}
+
+fn tls(loaded: &Loaded) -> wire::Tls {
+    let tls = &loaded.server.tls;
+    let trust = match (&loaded.authorities, tls.pin_sha256) {
+        (_, Some(pin)) => Trust::Pin(pin),
+        _ if !tls.verify => Trust::Anything,
+        (Some(authorities), None) => Trust::Authorities(authorities.clone()),
+        (None, None) => Trust::System,
+    };
+    let identity = loaded.identity.as_ref().map(|(certificates, key)| wire::Identity {
+        certificates: certificates.clone(),
+        key: key.clone(),
+        key_password: tls.key_password.as_ref().map(secret),
+    });
+    wire::Tls { trust, identity }
+}
+
+fn auth(auth: &config::Auth) -> wire::Auth {
+    match auth {
+        config::Auth::Basic { username, password } => {
+            wire::Auth::Basic { username: username.clone(), password: secret(password) }
+        }
+        config::Auth::Jwt { login, username, password } => {
+            wire::Auth::Jwt { login: login.clone(), username: username.clone(), password: secret(password) }
+        }
+        config::Auth::Bearer { token } => wire::Auth::Bearer { token: secret(token) },
+    }
+}
+
+/// A secret that is looked up where the configuration says, each time it is needed: a rotated one works at once.
+pub fn secret(secret: &Secret) -> wire::Secret {
+    let secret = secret.clone();
+    wire::Secret::new(move || look_up(&secret))
+}
+
+fn look_up(secret: &Secret) -> Result<String, SecretError> {
+    match secret {
+        Secret::Literal(value) => Ok(value.clone()),
+        Secret::File(path) => read_secret(path),
+        Secret::Env(name) => std::env::var(name)
+            .map_err(|_| SecretError(format!("the environment variable {name} is not set, or is not UTF-8"))),
+        Secret::Credential(name) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
+            Some(directory) => read_secret(&PathBuf::from(directory).join(name)),
+            None => Err(SecretError(format!(
+                "the credential {name} cannot be found: CREDENTIALS_DIRECTORY is not set (LoadCredential= in the unit sets it)"
+            ))),
+        },
+    }
+}
+
+fn read_secret(path: &Path) -> Result<String, SecretError> {
+    let bytes = disk::read_small(path, LONGEST).map_err(|error| SecretError(format!("cannot {error}")))?;
+    String::from_utf8(bytes).map_err(|_| SecretError(format!("{} is not UTF-8 text", path.display())))
+}

@@ -1,0 +1,328 @@
+//! `run`: until a signal ends it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{Notify, Semaphore, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use super::{Agent, AgentError, Parts, schedule, service, textfile};
+use crate::config::{self, Config};
+use crate::observe::lines;
+use crate::peer::Peer;
+use crate::poll::Feed;
+
+/// What is in flight when the agent is told to stop has this long.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// A file system that hangs must not keep the metrics from ending.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
+const POLLS: usize = 24;
+
+/// A task with what it was made of; with the same it can stay when the configuration is read again.
+#[derive(Debug)]
+struct Task<K> {
+    made_of: K,
+    stop: CancellationToken,
+    running: JoinHandle<()>,
+}
+
+/// All tasks, by name.
+#[derive(Debug, Default)]
+struct Tasks {
+    feeds: BTreeMap<String, Task<(config::Feed, Same)>>,
+    inboxes: BTreeMap<String, Task<(config::Inbox, Same)>>,
+    drops: BTreeMap<String, Task<config::Drop>>,
+}
+
+/// A peer, equal to itself alone.
+#[derive(Clone, Debug)]
+struct Same(Option<Arc<Peer>>);
+
+impl PartialEq for Same {
+    fn eq(&self, other: &Same) -> bool {
+        match (&self.0, &other.0) {
+            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+/// The bounds all feeds share.
+#[derive(Debug)]
+struct Bounds {
+    polls: Arc<Semaphore>,
+    /// A server gets one poll at a time.
+    by_server: BTreeMap<String, Arc<Semaphore>>,
+}
+
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    reload: Signal,
+    look: Signal,
+}
+
+impl Signals {
+    fn catch() -> Result<Signals, AgentError> {
+        let catch = |kind| signal(kind).map_err(|source| AgentError::System { what: "catch signals", source });
+        Ok(Signals {
+            terminate: catch(SignalKind::terminate())?,
+            interrupt: catch(SignalKind::interrupt())?,
+            reload: catch(SignalKind::hangup())?,
+            look: catch(SignalKind::user_defined1())?,
+        })
+    }
+}
+
+/// Where a configuration is read again from.
+pub trait ReadConfig {
+    /// Reads it; the error is for the log, all of it.
+    fn read(&self) -> Result<Config, String>;
+}
+
+impl Agent {
+    /// Runs until SIGTERM or SIGINT. SIGHUP reads the configuration again, SIGUSR1 polls and looks at the drop
+    /// directories now.
+    pub async fn run(self, config: Config, again: &dyn ReadConfig) -> Result<(), AgentError> {
+        let mut signals = Signals::catch()?;
+        let mut running = Running::new(self);
+        running.apply(config).await?;
+        service::ready(&running.summary());
+        lines::started(&running.summary());
+        let pace = service::watchdog_pace().unwrap_or(Duration::from_secs(3600));
+        let mut watchdog = tokio::time::interval(pace);
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => break,
+                _ = signals.interrupt.recv() => break,
+                _ = signals.reload.recv() => {
+                    service::reloading();
+                    running.reload(again).await;
+                    service::ready(&running.summary());
+                }
+                _ = signals.look.recv() => running.look_now(),
+                _ = watchdog.tick() => service::watchdog(),
+            }
+        }
+        service::stopping();
+        lines::stopping();
+        running.stop().await;
+        lines::stopped();
+        Ok(())
+    }
+}
+
+struct Running {
+    agent: Agent,
+    /// What is in force; the writer of the metrics looks at it.
+    config: watch::Sender<Arc<Config>>,
+    metrics: Task<()>,
+    parts: Parts,
+    tasks: Tasks,
+    bounds: Bounds,
+    now: Arc<Notify>,
+}
+
+impl Running {
+    fn new(agent: Agent) -> Running {
+        let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
+        let (config, current) = watch::channel(Arc::default());
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(textfile::keep_writing(current, agent.clock.clone(), stop.clone()));
+        let metrics = Task { made_of: (), stop, running };
+        let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
+        Running { agent, config, metrics, parts, tasks, bounds, now }
+    }
+
+    fn summary(&self) -> String {
+        let Tasks { feeds, inboxes, drops } = &self.tasks;
+        format!("{} feeds, {} drop directories, {} inboxes", feeds.len(), drops.len(), inboxes.len())
+    }
+
+    async fn reload(&mut self, again: &dyn ReadConfig) {
+        let config = match again.read() {
+            Ok(config) => config,
+            Err(mistakes) => return lines::reload_refused(&mistakes),
+        };
+        if self.config.borrow().state_dir != config.state_dir {
+            return lines::reload_refused("state_dir cannot change while the agent runs: restart it");
+        }
+        match self.apply(config).await {
+            Ok(()) => lines::reloaded(&self.summary()),
+            Err(error) => lines::reload_refused(&format!("{error}: {}", error.hint())),
+        }
+    }
+
+    /// Makes the tasks what a configuration says. Nothing changes where any of it cannot be done; what did not
+    /// change goes on undisturbed.
+    async fn apply(&mut self, config: Config) -> Result<(), AgentError> {
+        let before = std::mem::take(&mut self.parts);
+        let kept =
+            Parts { peers: before.peers.clone(), bells: before.bells.clone(), drop_bells: before.drop_bells.clone() };
+        let parts = match self.agent.parts(&config, kept) {
+            Ok(parts) => parts,
+            Err(error) => {
+                self.parts = before;
+                return Err(error);
+            }
+        };
+        let feeds = self.prepare_feeds(&config, &parts);
+        let feeds = match feeds {
+            Ok(feeds) => feeds,
+            Err(error) => {
+                self.parts = before;
+                return Err(error);
+            }
+        };
+        self.parts = parts;
+        self.start_drops_and_inboxes(&config).await;
+        self.start_feeds(feeds).await;
+        self.config.send_replace(Arc::new(config));
+        Ok(())
+    }
+
+    fn prepare_feeds(&self, config: &Config, parts: &Parts) -> Result<BTreeMap<String, Feed>, AgentError> {
+        let mut feeds = BTreeMap::new();
+        for (name, settings) in &config.feeds {
+            if let Some(feed) = self.agent.feed(name, settings, parts, &CancellationToken::new())? {
+                feeds.insert(name.clone(), feed);
+            }
+        }
+        Ok(feeds)
+    }
+
+    async fn start_drops_and_inboxes(&mut self, config: &Config) {
+        retain(&mut self.tasks.drops, |name, made_of| config.drops.get(name) == Some(made_of)).await;
+        let parts = &self.parts;
+        retain(&mut self.tasks.inboxes, |name, (settings, peer)| {
+            config.inboxes.get(name) == Some(settings) && Same(parts.peer(&settings.server)) == *peer
+        })
+        .await;
+        for (name, settings) in &config.drops {
+            if self.tasks.drops.contains_key(name) {
+                continue;
+            }
+            let stop = CancellationToken::new();
+            let walk = self.agent.drop_walk(name, settings, &self.parts, &stop);
+            let running = tokio::spawn(walk.run());
+            self.tasks.drops.insert(name.clone(), Task { made_of: settings.clone(), stop, running });
+        }
+        for (name, settings) in &config.inboxes {
+            if self.tasks.inboxes.contains_key(name) {
+                continue;
+            }
+            let stop = CancellationToken::new();
+            let peer = Same(self.parts.peer(&settings.server));
+            if let Some(walk) = self.agent.inbox(name, settings, &self.parts, &stop) {
+                let running = tokio::spawn(walk.run());
+                self.tasks.inboxes.insert(name.clone(), Task { made_of: (settings.clone(), peer), stop, running });
+            }
+        }
+    }
+
+    async fn start_feeds(&mut self, feeds: BTreeMap<String, Feed>) {
+        retain(&mut self.tasks.feeds, |name, (settings, peer)| {
+            feeds.get(name).is_some_and(|feed| feed.settings == *settings && Same(Some(feed.peer.clone())) == *peer)
+        })
+        .await;
+        for (name, mut feed) in feeds {
+            if self.tasks.feeds.contains_key(&name) {
+                continue;
+            }
+            let stop = CancellationToken::new();
+            feed.stop = stop.clone();
+            let made_of = (feed.settings.clone(), Same(Some(feed.peer.clone())));
+            let one = self.bounds.by_server.entry(feed.settings.server.clone());
+            let one = one.or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
+            let running = tokio::spawn(keep_polling(feed, self.bounds.polls.clone(), one, self.now.clone()));
+            self.tasks.feeds.insert(name, Task { made_of, stop, running });
+        }
+    }
+
+    fn look_now(&self) {
+        lines::looking_now();
+        self.now.notify_waiters();
+        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring);
+    }
+
+    async fn stop(mut self) {
+        let all = async {
+            tokio::join!(
+                retain(&mut self.tasks.feeds, |_, _| false),
+                retain(&mut self.tasks.drops, |_, _| false),
+                retain(&mut self.tasks.inboxes, |_, _| false),
+            )
+        };
+        if tokio::time::timeout(GRACE, all).await.is_err() {
+            lines::abandoned_in_flight(GRACE);
+        }
+        // Last of all, so that the metrics say how it ended.
+        self.metrics.stop.cancel();
+        let _ = tokio::time::timeout(LAST_LOOK, self.metrics.running).await;
+    }
+}
+
+/// Ends the tasks that are not wanted any more, all at once, and waits for them.
+async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&String, &K) -> bool) {
+    let ending: Vec<String> =
+        tasks.iter().filter(|(name, task)| !wanted(name, &task.made_of)).map(|(name, _)| name.clone()).collect();
+    let ended: Vec<Task<K>> = ending.iter().filter_map(|name| tasks.remove(name)).collect();
+    ended.iter().for_each(|task| task.stop.cancel());
+    for task in ended {
+        let mut running = task.running;
+        if tokio::time::timeout(GRACE, &mut running).await.is_err() {
+            running.abort();
+        }
+    }
+}
+
+/// One feed, whenever it is due.
+async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>) {
+    let mut healthy = None;
+    while !feed.stop.is_cancelled() {
+        wait_until_due(&feed, &now).await;
+        if feed.stop.is_cancelled() {
+            return;
+        }
+        let permits = async { (one.acquire().await, polls.acquire().await) };
+        let _permits = tokio::select! {
+            permits = permits => permits,
+            () = feed.stop.cancelled() => return,
+        };
+        let ended = feed.poll().await;
+        ended.tell(&feed.name, &mut healthy);
+        let next = schedule::next(&feed.settings.schedule, &ended, feed.clock.now(), fastrand::u64(..));
+        if let Err(error) = feed.set_next_poll(next).await {
+            lines::ledger_trouble(&feed.name, &error);
+            // Without a ledger the time of the next poll cannot be kept: no hot loop all the same.
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(30)) => {}
+                () = feed.stop.cancelled() => {}
+            }
+        }
+    }
+}
+
+async fn wait_until_due(feed: &Feed, now: &Notify) {
+    let hurry = now.notified();
+    tokio::pin!(hurry);
+    let due = match feed.next_poll().await {
+        Ok(Some(due)) => due,
+        Ok(None) | Err(_) => return,
+    };
+    let sleep = schedule::sleep(&feed.settings.schedule, due, feed.clock.now());
+    if sleep.is_zero() {
+        return;
+    }
+    tokio::select! {
+        () = tokio::time::sleep(sleep) => {}
+        () = &mut hurry => {}
+        () = feed.stop.cancelled() => {}
+    }
+}

@@ -1,0 +1,38 @@
+//! What systemd is told. Without `NOTIFY_SOCKET` nobody is told anything.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// The lock is held, the configuration accepted, the signals caught.
+pub(super) fn ready(status: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(status)]);
+}
+
+/// The configuration is being read again.
+pub(super) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(_) => tell(&[NotifyState::Reloading]),
+    }
+}
+
+/// The agent ends.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+}
+
+/// The agent is alive.
+pub(super) fn watchdog() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+/// How often [`watchdog`] has to be told: at half of what systemd allows.
+pub(super) fn watchdog_pace() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+/// A service manager that does not listen is no reason to stop.
+fn tell(states: &[NotifyState<'_>]) {
+    let _ = sd_notify::notify(states);
+}

@@ -1,0 +1,69 @@
+//! `run` and `run --once`.
+
+use std::path::{Path, PathBuf};
+
+use super::output::complain;
+use super::{End, Result, Trouble, load, read_config, runtime, warn};
+use crate::agent::{Agent, ReadConfig, Summary};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::observe;
+
+struct Again(PathBuf);
+
+impl ReadConfig for Again {
+    fn read(&self) -> Result<Config, String> {
+        let loaded = read_config(&self.0)?;
+        warn(&self.0, &loaded);
+        Ok(loaded.config)
+    }
+}
+
+/// Runs the agent.
+pub(super) fn run(file: &Path, once: bool) -> Result<End> {
+    let loaded = load(file)?;
+    observe::start_log(&loaded.config.log).map_err(Trouble::wrong)?;
+    warn(file, &loaded);
+    let config = loaded.config;
+    let agent = Agent::open(&config.state_dir, Clock::system())?;
+    let runtime = runtime()?;
+    let end = if once {
+        let summary = runtime.block_on(agent.run_once(&config))?;
+        say(&summary);
+        if summary.is_good() { End::Good } else { End::Failed }
+    } else {
+        runtime.block_on(agent.run(config, &Again(file.to_owned())))?;
+        End::Good
+    };
+    // A blocking step that is still at it has been given its time.
+    runtime.shutdown_background();
+    Ok(end)
+}
+
+/// What failed, where, and what to do about it. What worked is in the log.
+fn say(summary: &Summary) {
+    for (feed, words) in &summary.failed_feeds {
+        complain(&format!("feed `{feed}` failed: {words}"), "");
+    }
+    for (what, words) in &summary.trouble {
+        complain(&format!("{what}: cannot {words}"), "");
+    }
+    if summary.quarantined > 0 {
+        complain(
+            &format!("{} content blocks were put into quarantine", summary.quarantined),
+            "see OUTPUT/.quarantine: each has its reason beside it",
+        );
+    }
+    if summary.refused > 0 {
+        complain(
+            &format!("{} dropped files cannot be sent", summary.refused),
+            "see DROP/failed: each has its receipt beside it",
+        );
+    }
+    for (inbox, files, reason) in &summary.undelivered {
+        complain(
+            &format!("inbox `{inbox}`: {files} files failed or are still pending: {reason}"),
+            "see `taxii-sync status`; what is pending is tried again by the next run",
+        );
+    }
+}

@@ -1,0 +1,270 @@
+//! Every line of the log, one function each: the words and the fields are decided here and nowhere else.
+//!
+//! A field `feed`, `drop`, `inbox` or `file` is on every line about one. Remote text is escaped and cut before it
+//! comes here.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::Duration;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use tracing::{debug, error, info, warn};
+
+use crate::store::StoreError;
+use crate::store::disk::{DiskError, show};
+use crate::store::drops::{End, Left};
+use crate::store::ledger::{Admission, Claim, Outcome, Settled, Totals};
+use crate::store::output::Recovered;
+use crate::taxii::exchange::Poll;
+
+/// The output directory was opened: says what was mended.
+pub fn output_opened(feed: &str, recovered: &Recovered) {
+    let Recovered { totals, replaced, swept } = recovered;
+    if *replaced {
+        warn!(feed, "the staging directory was replaced or emptied: what was in it is asked for again");
+    }
+    if totals.files + totals.quarantined > 0 {
+        info!(
+            feed,
+            files = totals.files,
+            quarantined = totals.quarantined,
+            "handed over what an earlier end had left staged"
+        );
+    }
+    if *swept > 0 {
+        debug!(feed, swept, "removed half-written files from the staging directory");
+    }
+}
+
+/// A result set from before a restart goes on.
+pub fn poll_resumed(feed: &str, part: u32) {
+    info!(feed, part, "going on with a result that was under way");
+}
+
+/// The server could not say what kind of collection it is.
+pub fn collections_unknown(feed: &str, error: &str) {
+    warn!(feed, error, "the server does not describe its collections: this one is taken for a data feed");
+}
+
+/// The server's reply ended where the request began.
+pub fn cursor_stays(feed: &str, asked_end: &str) {
+    warn!(feed, asked_end, "the server's reply ends where the request began, or before: the cursor stays");
+}
+
+/// A reply could not be read; a smaller range is asked for.
+pub fn window_halved(feed: &str, reason: &str, asked_end: &str) {
+    warn!(feed, reason, asked_end, "the reply cannot be read: asking for half of the range");
+}
+
+/// All parts of a result are in place.
+pub fn result_complete(feed: &str, poll: &Poll, totals: &Totals, parts: u32, empty: u64) {
+    let range = poll.progress().range.as_ref();
+    let begin = range.and_then(|range| range.begin.as_ref()).map_or("the beginning", |begin| begin.text.as_str());
+    let end = range.map_or("", |range| range.end.text.as_str());
+    let Totals { files, bytes, quarantined } = *totals;
+    if files + quarantined + empty > 0 {
+        info!(feed, files, bytes, quarantined, empty, parts, begin, end, "polled");
+    } else {
+        debug!(feed, parts, begin, end, "polled: nothing new");
+    }
+    if quarantined > 0 {
+        warn!(feed, quarantined, "content blocks were put into .quarantine, each with its reason beside it");
+    }
+}
+
+/// The server answered that there is nothing.
+pub fn nothing_to_report(feed: &str, words: &str) {
+    debug!(feed, words, "the server has nothing to report");
+}
+
+/// The server lost a result; it is asked for again.
+pub fn result_abandoned(feed: &str, reason: &str) {
+    warn!(feed, reason, "the result is lost: asking for the same range again");
+}
+
+/// A message for people in a Poll_Response.
+pub fn server_says(feed: &str, message: &str) {
+    debug!(feed, message, "the server says");
+}
+
+/// An Inclusive_End_Timestamp that is none.
+pub fn unreadable_end(feed: &str, end: &str) {
+    warn!(feed, end, "the server's Inclusive_End_Timestamp cannot be read: taken as absent");
+}
+
+/// A part is in place.
+pub fn part_stored(feed: &str, part: u32, totals: &Totals) {
+    debug!(feed, part, files = totals.files, bytes = totals.bytes, quarantined = totals.quarantined, "part in place");
+}
+
+/// A request failed for a passing reason.
+pub fn trying_again(feed: &str, reason: &str, pause: Duration) {
+    debug!(feed, reason, ?pause, "trying again");
+}
+
+/// A drop directory cannot be looked at, or files cannot be taken in.
+pub fn drop_trouble(drop: &str, error: &StoreError) {
+    error!(drop, %error, hint = error.hint(), "the drop directory cannot be worked with just now: trying again");
+}
+
+/// The path of a drop directory leads elsewhere.
+pub fn drop_directory_moved(drop: &str, path: &Path) {
+    warn!(drop, path = show(path), "the drop directory was renamed, replaced or unmounted: looking for it again");
+}
+
+/// The system does not watch a directory for us.
+pub fn not_watched(drop: &str, error: &notify::Error, rescan: Duration) {
+    warn!(drop, %error, ?rescan, "the drop directory cannot be watched: it is listed every `rescan` only");
+}
+
+/// A dropped file cannot be read; its neighbours can.
+pub fn file_unreadable(drop: &str, file: &OsStr, error: &DiskError) {
+    warn!(drop, file = show(file), %error, "the dropped file cannot be read: it is left where it is and tried again");
+}
+
+/// Something about a file that is sent all the same.
+pub fn file_remark(drop: &str, file: &OsStr, remark: &str) {
+    warn!(drop, file = show(file), remark, "the dropped file may not be accepted everywhere");
+}
+
+/// Files that still changed when `run --once` ended.
+pub fn left_unsettled(drop: &str, files: u64) {
+    warn!(drop, files, "files that still change are left for the next run");
+}
+
+/// Old files of `sent/` are gone.
+pub fn sent_swept(drop: &str, removed: u64) {
+    if removed > 0 {
+        info!(drop, removed, "removed from sent/ what was older than keep_sent");
+    }
+}
+
+/// Files were taken in.
+pub fn files_admitted(drop: &str, admissions: &[Admission]) {
+    for one in admissions {
+        let (file, binding) = (show(OsStr::from_bytes(&one.name)), one.binding.as_deref().unwrap_or_default());
+        debug!(drop, file, size = one.size, binding, "taken in");
+    }
+    info!(drop, files = admissions.len(), "files taken in");
+}
+
+/// A sent file is not kept.
+pub fn file_sent_and_deleted(drop: &str, file: &[u8]) {
+    info!(drop, file = show(OsStr::from_bytes(file)), "sent, and deleted (keep_sent is 0s)");
+}
+
+/// A file has its final place.
+pub fn file_left(drop: &str, file: &[u8], left: &Left, refusal: Option<&str>, claims: &[Claim]) {
+    let (file, name) = (show(OsStr::from_bytes(file)), show(&left.name));
+    match left.end {
+        End::Sent => info!(drop, file, name, "sent: every inbox has it"),
+        End::Failed => {
+            let bad = claims.iter().find(|claim| !claim.outcome.is_some_and(Outcome::is_good));
+            let inbox = bad.filter(|_| refusal.is_none()).map(|claim| claim.inbox.as_str()).unwrap_or_default();
+            let reason = refusal.or_else(|| bad.and_then(|claim| claim.message.as_deref())).unwrap_or_default();
+            error!(drop, file, name, inbox, reason, "failed: the file is in failed/ with its receipt");
+        }
+    }
+}
+
+/// A message goes out.
+pub fn message_sent(inbox: &str, message_id: &str, blocks: usize, bytes: u64) {
+    debug!(inbox, message_id, blocks, bytes, "sending");
+}
+
+/// A message got no answer that can be judged.
+pub fn delivery_failed(inbox: &str, reason: &str, unknown: bool) {
+    debug!(inbox, reason, outcome_unknown = unknown, "no answer");
+}
+
+/// What an answer means for a file.
+pub fn verdict(inbox: &str, file: &[u8], settled: &Settled, words: &str) {
+    let file = show(OsStr::from_bytes(file));
+    match settled.outcome {
+        Some(outcome) if outcome.is_good() => debug!(inbox, file, outcome = outcome.word(), "delivered"),
+        Some(outcome) => warn!(inbox, file, outcome = outcome.word(), reason = words, "not delivered"),
+        None => debug!(inbox, file, reason = words, "not accepted yet"),
+    }
+}
+
+/// An inbox is left alone for a while.
+pub fn inbox_paused(inbox: &str, until: DateTime<Utc>, reason: &str) {
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    warn!(inbox, until, reason, "the inbox does not take anything just now: what it is owed stays pending");
+}
+
+/// An inbox cannot be worked with.
+pub fn inbox_trouble(inbox: &str, error: &str, hint: &str) {
+    error!(inbox, error, hint, "deliveries cannot be recorded just now: trying again");
+}
+
+/// The agent runs.
+pub fn started(summary: &str) {
+    info!(summary, version = env!("CARGO_PKG_VERSION"), "started");
+}
+
+/// The agent was told to stop.
+pub fn stopping() {
+    info!("stopping: finishing what is in flight");
+}
+
+/// The agent ends.
+pub fn stopped() {
+    info!("stopped");
+}
+
+/// What was in flight did not end in time. It is taken up again at the next start.
+pub fn abandoned_in_flight(grace: Duration) {
+    warn!(?grace, "what was still in flight is abandoned: it is taken up again at the next start");
+}
+
+/// The configuration was read again and is in force.
+pub fn reloaded(summary: &str) {
+    info!(summary, "the configuration was read again");
+}
+
+/// The configuration was read again and is wrong.
+pub fn reload_refused(reason: &str) {
+    error!(reason, "the new configuration is refused: the old one stays");
+}
+
+/// SIGUSR1.
+pub fn looking_now() {
+    info!("polling and looking at the drop directories now");
+}
+
+/// A poll failed, and the one before had not.
+pub fn poll_failed(feed: &str, reason: &str, hint: &str) {
+    error!(feed, reason, hint, "the poll failed: the cursor stays, and it is tried again");
+}
+
+/// A poll failed, as the one before.
+pub fn poll_failed_again(feed: &str, reason: &str) {
+    debug!(feed, reason, "the poll failed again");
+}
+
+/// A poll succeeded, and the one before had not.
+pub fn poll_works_again(feed: &str) {
+    info!(feed, "polling works again");
+}
+
+/// The time of the next poll cannot be noted.
+pub fn ledger_trouble(feed: &str, error: &StoreError) {
+    error!(feed, %error, hint = error.hint(), "the ledger cannot be written");
+}
+
+/// The metrics cannot be written.
+pub fn metrics_trouble(error: &str) {
+    error!(error, "the metrics cannot be written: what is in the file grows old");
+}
+
+/// The metrics are written again.
+pub fn metrics_work_again() {
+    info!("the metrics are written again");
+}
+
+/// Something in the configuration that is allowed but worth a word.
+pub fn configuration_warning(warning: &str) {
+    warn!(warning, "in the configuration");
+}

@@ -1,0 +1,203 @@
+//! The status: what the ledger says, seen through the configuration.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use serde_json::{Map, Value, json};
+
+use crate::config::Config;
+use crate::store::ledger::{FeedReport, InboxReport, Report};
+
+/// The status at one moment.
+#[derive(Clone, Debug)]
+pub struct Status {
+    pub(super) feeds: BTreeMap<String, Feed>,
+    pub(super) drops: BTreeMap<String, Drop>,
+    pub(super) now: DateTime<Utc>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Feed {
+    pub(super) configured: bool,
+    pub(super) row: FeedReport,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Drop {
+    pub(super) configured: bool,
+    pub(super) inboxes: BTreeMap<String, InboxReport>,
+}
+
+fn time(at: DateTime<Utc>) -> String {
+    at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// Whole seconds from `at` to `now`, never negative.
+pub(super) fn seconds_since(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+    (now - at).num_seconds().max(0)
+}
+
+impl Status {
+    /// What is configured, whether it ever ran or not, and what the ledger still knows of what is not.
+    pub fn new(config: &Config, report: Report, now: DateTime<Utc>) -> Status {
+        let mut feeds: BTreeMap<String, Feed> = BTreeMap::new();
+        for name in config.feeds.keys() {
+            feeds.entry(name.clone()).or_default().configured = true;
+        }
+        for row in report.feeds {
+            let name = row.name.clone();
+            feeds.entry(name).or_default().row = row;
+        }
+        let mut drops: BTreeMap<String, Drop> = BTreeMap::new();
+        for (name, settings) in &config.drops {
+            let drop = drops.entry(name.clone()).or_default();
+            drop.configured = true;
+            drop.inboxes = settings.inboxes.iter().map(|inbox| (inbox.clone(), InboxReport::default())).collect();
+        }
+        for row in report.inboxes {
+            drops.entry(row.directory.clone()).or_default().inboxes.insert(row.inbox.clone(), row);
+        }
+        Status { feeds, drops, now }
+    }
+
+    /// For machines.
+    pub fn to_json(&self) -> Value {
+        let feeds: Map<String, Value> =
+            self.feeds.iter().map(|(name, feed)| (name.clone(), self.feed_json(feed))).collect();
+        let drops: Map<String, Value> =
+            self.drops.iter().map(|(name, drop)| (name.clone(), self.drop_json(drop))).collect();
+        json!({ "feeds": feeds, "drops": drops })
+    }
+
+    fn feed_json(&self, feed: &Feed) -> Value {
+        let row = &feed.row;
+        json!({
+            "configured": feed.configured,
+            "cursor": row.cursor.as_ref().map(|cursor| &cursor.text),
+            "lag_seconds": self.lag(row),
+            "last_success": row.last_success.map(time),
+            "last_error": row.last_error,
+            "failures": row.failures,
+            "next_poll": row.next_poll.map(time),
+            "last_content": row.last_content.map(time),
+            "files_total": row.files_total,
+            "bytes_total": row.bytes_total,
+            "quarantined_total": row.quarantined_total,
+            "empty_total": row.empty_total,
+            "clock_skew_seconds": row.skew as f64 / 1000.0,
+        })
+    }
+
+    pub(super) fn lag(&self, row: &FeedReport) -> Option<i64> {
+        let server_now = self.now + TimeDelta::milliseconds(row.skew);
+        row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
+    }
+
+    fn drop_json(&self, drop: &Drop) -> Value {
+        let inboxes: Map<String, Value> =
+            drop.inboxes.iter().map(|(name, inbox)| (name.clone(), self.inbox_json(inbox))).collect();
+        json!({ "configured": drop.configured, "inboxes": inboxes })
+    }
+
+    fn inbox_json(&self, inbox: &InboxReport) -> Value {
+        json!({
+            "pending": inbox.pending,
+            "accepted_total": inbox.accepted,
+            "refused_total": inbox.refused,
+            "unknown_total": inbox.unknown,
+            "oldest_pending_seconds": inbox.oldest_pending.map(|at| seconds_since(at, self.now)),
+            "next_try": inbox.next_try.map(time),
+            "last_error": inbox.last_error,
+        })
+    }
+
+    /// For people: one screen.
+    pub fn to_text(&self) -> String {
+        let mut text = String::new();
+        let troubled = self.troubled();
+        let _ = match troubled.is_empty() {
+            true => writeln!(text, "healthy"),
+            false => writeln!(text, "trouble with {}", troubled.into_iter().collect::<Vec<_>>().join(", ")),
+        };
+        for (name, feed) in &self.feeds {
+            self.feed_text(&mut text, name, feed);
+        }
+        for (name, drop) in &self.drops {
+            self.drop_text(&mut text, name, drop);
+        }
+        text
+    }
+
+    /// Whether no feed and no inbox is in trouble.
+    pub fn is_healthy(&self) -> bool {
+        self.troubled().is_empty()
+    }
+
+    /// The feeds and drop directories whose last attempt failed.
+    fn troubled(&self) -> BTreeSet<String> {
+        let feeds = self.feeds.iter().filter(|(_, feed)| feed.configured && feed.row.last_error.is_some());
+        let drops = self.drops.iter().filter(|(_, drop)| drop.inboxes.values().any(|inbox| inbox.last_error.is_some()));
+        feeds
+            .map(|(name, _)| format!("feed {name}"))
+            .chain(drops.map(|(name, _)| format!("drop directory {name}")))
+            .collect()
+    }
+
+    fn feed_text(&self, text: &mut String, name: &str, feed: &Feed) {
+        let row = &feed.row;
+        let gone = if feed.configured { "" } else { " (no longer configured)" };
+        let cursor = match (&row.cursor, self.lag(row)) {
+            (Some(cursor), Some(lag)) => format!("up to {}, {} behind", cursor.text, ago(lag)),
+            _ if row.last_success.is_some() => "asked for whole each time".to_owned(),
+            _ => "never polled".to_owned(),
+        };
+        let _ = writeln!(text, "feed {name}{gone}: {cursor}");
+        let _ = writeln!(
+            text,
+            "  {} files, {} bytes, {} in quarantine",
+            row.files_total, row.bytes_total, row.quarantined_total
+        );
+        if let Some(at) = row.last_success {
+            let _ = writeln!(text, "  last success {} ago", ago(seconds_since(at, self.now)));
+        }
+        if let Some(error) = &row.last_error {
+            let _ = writeln!(text, "  failed {} times in a row: {error}", row.failures);
+        }
+        if let Some(at) = row.next_poll.filter(|_| feed.configured) {
+            let _ = writeln!(text, "  next poll in {}", ago((at - self.now).num_seconds().max(0)));
+        }
+    }
+
+    fn drop_text(&self, text: &mut String, name: &str, drop: &Drop) {
+        let gone = if drop.configured { "" } else { " (no longer configured)" };
+        let _ = writeln!(text, "drop directory {name}{gone}");
+        for (inbox, row) in &drop.inboxes {
+            let since = row.oldest_pending.map(|at| format!(", the oldest for {}", ago(seconds_since(at, self.now))));
+            let _ = writeln!(
+                text,
+                "  to {inbox}: {} pending{}, {} accepted, {} refused",
+                row.pending,
+                since.unwrap_or_default(),
+                row.accepted,
+                row.refused
+            );
+            if let Some(error) = &row.last_error {
+                let _ = writeln!(text, "    {error}");
+            }
+            if let Some(at) = row.next_try.filter(|_| row.pending > 0) {
+                let _ = writeln!(text, "    next attempt in {}", ago((at - self.now).num_seconds().max(0)));
+            }
+        }
+    }
+}
+
+/// Seconds in the two largest units that say enough.
+fn ago(seconds: i64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
+    }
+}

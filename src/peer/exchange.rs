@@ -1,0 +1,266 @@
+//! One message there and back.
+
+use std::convert::Infallible;
+use std::fmt::Display;
+use std::ops::Range;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use tokio::sync::mpsc;
+use tokio::task::spawn_blocking;
+use tokio_util::task::AbortOnDropHandle;
+use url::Url;
+
+use super::{Peer, PeerError};
+use crate::taxii::decode::{BlockSink, DecodeError, Decoder};
+use crate::taxii::encode::{self, EncodeError};
+use crate::taxii::exchange::skew;
+use crate::taxii::message::{Body, ContentBlock, Header, Message};
+use crate::taxii::status::{self, Answer};
+use crate::taxii::time::Wait;
+use crate::wire::{self, Response, RetryAfter, WireError};
+
+/// Pieces of a reply between the network and the parser: together some hundreds of KiB.
+const PIECES: usize = 16;
+
+/// Remote text that people are shown is cut at this many characters.
+const SHOWN: usize = 300;
+
+/// An answer.
+#[derive(Debug)]
+pub struct Exchanged<S> {
+    /// HTTP status code.
+    pub http: u16,
+    /// The address that answered.
+    pub url: Url,
+    /// The server's clock.
+    pub date: Option<DateTime<Utc>>,
+    /// Retry-After.
+    pub retry_after: Option<Wait>,
+    /// The message with the sink that took its blocks, or why the body is not a TAXII message.
+    pub body: Result<(Message, S), String>,
+}
+
+impl<S> Exchanged<S> {
+    /// The answer as the rules of the protocol take it.
+    pub fn answer(&self, now: DateTime<Utc>) -> Answer<'_> {
+        let message = self.body.as_ref().ok().map(|(message, _)| message);
+        Answer { http: self.http, message, date: self.date, retry_after: self.retry_after, now }
+    }
+}
+
+/// No answer, or one that cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Trouble<E> {
+    /// On the way.
+    #[error("{0}")]
+    Wire(WireError),
+    /// A reply that was cut short, is too long, or whose blocks cannot be told apart.
+    #[error("{url}: {what}")]
+    Unreadable {
+        /// The address.
+        url: Url,
+        /// Why.
+        what: String,
+    },
+    /// The blocks cannot be kept.
+    #[error("{0}")]
+    Sink(E),
+}
+
+/// A sink for messages without blocks.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Nothing;
+
+impl BlockSink for Nothing {
+    type Error = Infallible;
+
+    fn write(&mut self, _bytes: &[u8]) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn cut(&mut self, _range: Range<u64>) -> Result<(), Infallible> {
+        Ok(())
+    }
+
+    fn block(&mut self, _block: ContentBlock) -> Result<(), Infallible> {
+        Ok(())
+    }
+}
+
+/// Remote text for people: one line, control characters escaped, not too long.
+pub fn show_remote(text: &str) -> String {
+    let mut shown: String = text.chars().take(SHOWN).flat_map(visible).collect();
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+fn visible(character: char) -> Box<dyn Iterator<Item = char>> {
+    match character {
+        '\n' | '\r' | '\t' => Box::new(std::iter::once(' ')),
+        // Escape sequences and what turns the direction of writing around.
+        c if c.is_control()
+            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
+        {
+            Box::new(c.escape_default())
+        }
+        c => Box::new(std::iter::once(c)),
+    }
+}
+
+impl Peer {
+    /// A header for a new message.
+    pub fn header(&self) -> Header {
+        Header { message_id: encode::message_id(fastrand::u64(..)), ..Header::default() }
+    }
+
+    /// Encodes a message of ours.
+    pub fn encode(&self, body: Body) -> Result<Vec<u8>, EncodeError> {
+        encode::encode(&Message { version: self.version, header: self.header(), body })
+    }
+
+    /// Sends a message and reads the answer as it arrives, whatever its HTTP status and headers are. Where the
+    /// server says UNAUTHORIZED to a login that has run out, it is logged in again, once.
+    pub async fn exchange<S>(&self, url: &Url, body: wire::Body, sink: S) -> Result<Exchanged<S>, Trouble<S::Error>>
+    where
+        S: BlockSink + Send + 'static,
+        S::Error: Display + Send,
+    {
+        let response = self.client.post(url, self.version, body.clone()).await.map_err(Trouble::Wire)?;
+        let token = response.token;
+        let exchanged = self.receive(response, sink).await?;
+        let unauthorized = exchanged.answer(self.clock.now()).is_unauthorized();
+        if !unauthorized || !self.client.forget_token(token) {
+            return Ok(exchanged);
+        }
+        let Ok((_, sink)) = exchanged.body else {
+            return Ok(exchanged);
+        };
+        let response = self.client.post(url, self.version, body).await.map_err(Trouble::Wire)?;
+        self.receive(response, sink).await
+    }
+
+    async fn receive<S>(&self, response: Response, sink: S) -> Result<Exchanged<S>, Trouble<S::Error>>
+    where
+        S: BlockSink + Send + 'static,
+        S::Error: Display + Send,
+    {
+        let (http, url, date) = (response.status, response.url.clone(), response.date);
+        let retry_after = response.retry_after.map(|wait| match wait {
+            RetryAfter::After(wait) => Wait::For(wait),
+            RetryAfter::At(at) => Wait::Until(at),
+        });
+        if let Some(date) = date {
+            self.learnt().skew = Some(skew(date, self.clock.now()));
+        }
+        let decoder = Decoder::new(self.limits, response.charset.as_deref(), sink);
+        let body = match self.decode(response, decoder).await {
+            Ok(decoded) => Ok(decoded),
+            Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, url)),
+            Err(Decoding::Message(DecodeError::Sink(error))) => return Err(Trouble::Sink(error)),
+            // An error page is often no XML at all; what counts then is the HTTP status.
+            Err(Decoding::Message(error @ DecodeError::NotTaxii { .. })) => Err(error.to_string()),
+            Err(Decoding::Message(error)) if http != 200 => Err(error.to_string()),
+            Err(Decoding::Message(error)) => return Err(Trouble::Unreadable { url, what: error.to_string() }),
+        };
+        Ok(Exchanged { http, url, date, retry_after, body })
+    }
+
+    /// The network, the parser and the disk each wait for none of the others, up to the bound of the channel. No
+    /// thread is held while the server is slow.
+    async fn decode<S>(
+        &self,
+        mut response: Response,
+        mut decoder: Decoder<S>,
+    ) -> Result<(Message, S), Decoding<S::Error>>
+    where
+        S: BlockSink + Send + 'static,
+        S::Error: Display + Send,
+    {
+        let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES);
+        let reading = AbortOnDropHandle::new(tokio::spawn(async move {
+            while let Some(piece) = response.chunk().await? {
+                if sender.send(piece).await.is_err() {
+                    break;
+                }
+            }
+            Ok::<(), WireError>(())
+        }));
+        let mut batch = Vec::with_capacity(PIECES);
+        while pieces.recv_many(&mut batch, PIECES).await > 0 {
+            let pieces = std::mem::take(&mut batch);
+            decoder = self
+                .blocking(move || {
+                    pieces.iter().try_for_each(|piece| decoder.feed(piece))?;
+                    Ok(decoder)
+                })
+                .await
+                .map_err(Decoding::Message)?;
+        }
+        match reading.await {
+            Ok(read) => read.map_err(Decoding::Wire)?,
+            Err(stopped) => resume(stopped).await,
+        }
+        self.blocking(move || decoder.finish()).await.map_err(Decoding::Message)
+    }
+
+    /// Runs blocking work on one of a bounded number of threads.
+    async fn blocking<T: Send + 'static>(&self, work: impl FnOnce() -> T + Send + 'static) -> T {
+        // The semaphore is never closed; without a permit the work is merely not held back.
+        let permit = self.workers.clone().acquire_owned().await;
+        let done = spawn_blocking(move || {
+            let _permit = permit;
+            work()
+        });
+        match done.await {
+            Ok(value) => value,
+            Err(stopped) => resume(stopped).await,
+        }
+    }
+
+    /// Asks a question whose answer has no blocks.
+    pub async fn ask(&self, url: &Url, question: Body) -> Result<(Message, Url), PeerError> {
+        let unreadable = |what: String| PeerError::Unreadable { url: url.to_string(), what };
+        let request = self.encode(question).map_err(|error| unreadable(error.to_string()))?;
+        let exchanged = match self.exchange(url, request.into(), Nothing).await {
+            Ok(exchanged) => exchanged,
+            Err(Trouble::Wire(error)) => return Err(error.into()),
+            Err(Trouble::Unreadable { url, what }) => return Err(PeerError::Unreadable { url: url.to_string(), what }),
+            Err(Trouble::Sink(never)) => match never {},
+        };
+        match exchanged.body {
+            Ok((message, _)) if !matches!(message.body, Body::Status(_)) => Ok((message, exchanged.url)),
+            _ => {
+                let reaction = status::react(&exchanged.answer(self.clock.now()));
+                let words = show_remote(&self.redact(&reaction.words));
+                Err(PeerError::Refused { url: exchanged.url.to_string(), words, class: reaction.class })
+            }
+        }
+    }
+}
+
+enum Decoding<E> {
+    Wire(WireError),
+    Message(DecodeError<E>),
+}
+
+/// A panic of a task goes on here, where it belongs. A task is aborted only when the runtime ends, and we with it.
+async fn resume<T>(stopped: tokio::task::JoinError) -> T {
+    match stopped.try_into_panic() {
+        Ok(panic) => std::panic::resume_unwind(panic),
+        Err(_) => std::future::pending().await,
+    }
+}
+
+/// A body that was cut short, is too long or damaged says something about the range that was asked; a connection
+/// that broke does not.
+fn unreadable_or_broken<E>(error: WireError, url: Url) -> Trouble<E> {
+    match error {
+        WireError::CutShort { .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
+            Trouble::Unreadable { url, what: error.to_string() }
+        }
+        other => Trouble::Wire(other),
+    }
+}

@@ -1,0 +1,442 @@
+//! Walk 1: a content block, from the wire to a reader.
+//!
+//! [`Feed::poll`] reads from top to bottom: the output directory is opened (and an
+//! earlier end mended), the ledger gives the cursor or a result under way, ranges are asked for one after the other up
+//! to one instant of the server's clock, and each result is fetched part by part. A part is staged while it arrives,
+//! made durable, committed and handed over before the next one is asked for; the cursor moves with the last.
+
+mod intake;
+mod result;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+use url::Url;
+
+use crate::clock::Clock;
+use crate::config::{self, Start};
+use crate::observe::lines;
+use crate::peer::{Patience, Peer, PeerError};
+use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
+use crate::store::output::{Manner, Output};
+use crate::store::{Result, StoreError};
+use crate::taxii::Version;
+use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
+use crate::taxii::message::{CollectionType, Parameters, Query, ResponseType, ServiceType};
+use crate::taxii::status::Class;
+use crate::taxii::time::{Timestamp, earlier};
+
+use result::Outcome;
+
+/// A PENDING result is given up after this long.
+const PENDING: Duration = Duration::from_secs(24 * 3600);
+
+/// One feed, ready to be polled.
+#[derive(Debug)]
+pub struct Feed {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its server.
+    pub peer: Arc<Peer>,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// Its configuration.
+    pub settings: config::Feed,
+    /// The query, read from `query_file`.
+    pub query: Option<Query>,
+    /// How what is handed over shall be.
+    pub manner: Manner,
+    /// Our clock.
+    pub clock: Clock,
+    /// How long trouble is put up with before the poll fails.
+    pub patience: Patience,
+    /// Up to here only; `None`: up to now.
+    pub until: Option<DateTime<Utc>>,
+    /// Set when the agent stops: the poll ends at the next step that can be taken up again.
+    pub stop: CancellationToken,
+}
+
+/// How a poll ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// Everything up to the asked instant is in place.
+    UpToDate,
+    /// The agent stops.
+    Stopped,
+    /// It failed; what is in place stays, and the next poll goes on from there.
+    Failed(Failure),
+}
+
+impl Ended {
+    /// Tells of it in the log: one line per change of health, not one per poll.
+    pub fn tell(&self, feed: &str, healthy: &mut Option<bool>) {
+        match self {
+            Ended::Failed(failure) if *healthy != Some(false) => {
+                lines::poll_failed(feed, &failure.words, &failure.hint)
+            }
+            Ended::Failed(failure) => lines::poll_failed_again(feed, &failure.words),
+            Ended::UpToDate if *healthy == Some(false) => lines::poll_works_again(feed),
+            Ended::UpToDate | Ended::Stopped => {}
+        }
+        match self {
+            Ended::Failed(_) => *healthy = Some(false),
+            Ended::UpToDate => *healthy = Some(true),
+            Ended::Stopped => {}
+        }
+    }
+}
+
+/// Why a poll failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, for the operator.
+    pub words: String,
+    /// What the operator can do; empty where there is nothing but waiting.
+    pub hint: String,
+    /// Not to be polled before, because the server asked for it.
+    pub not_before: Option<DateTime<Utc>>,
+    /// Whether somebody has to do something.
+    pub admin: bool,
+}
+
+impl std::fmt::Display for Failure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.hint.as_str() {
+            "" => f.write_str(&self.words),
+            hint => write!(f, "{} ({hint})", self.words),
+        }
+    }
+}
+
+impl Failure {
+    fn of_store(error: &StoreError) -> Failure {
+        Failure { words: error.to_string(), hint: error.hint().to_owned(), not_before: None, admin: false }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Failure {
+        Failure::of_store(&error)
+    }
+}
+
+impl From<PeerError> for Failure {
+    fn from(error: PeerError) -> Failure {
+        let admin = error.class() == Class::Admin;
+        Failure { words: error.to_string(), hint: error.hint(), not_before: None, admin }
+    }
+}
+
+/// What the rest of a poll needs to know.
+struct Setting {
+    output: Arc<Output>,
+    row: FeedRow,
+    plan: Plan,
+    pace: Pace,
+    /// A DATA_SET: it is asked for whole and has no cursor.
+    set: bool,
+}
+
+/// A range whose reply could not be read, and why.
+struct Unreadable {
+    range: Range,
+    words: String,
+}
+
+/// What the cursor of a feed belongs to: with another identity it starts afresh.
+pub fn identity(settings: &config::Feed, query: Option<&Query>) -> String {
+    let query = query.map(|query| &query.xml);
+    // JSON keeps the parts apart whatever they hold.
+    serde_json::json!([
+        settings.server,
+        settings.collection,
+        settings.subscription_id,
+        settings.content_bindings,
+        query
+    ])
+    .to_string()
+}
+
+impl Feed {
+    fn identity(&self) -> String {
+        identity(&self.settings, self.query.as_ref())
+    }
+
+    /// Polls up to now, and notes in the ledger how it ended.
+    pub async fn poll(&self) -> Ended {
+        let ended = match self.walk().await {
+            Ok(ended) => ended,
+            Err(failure) => Ended::Failed(failure),
+        };
+        let noted = self.note(ended.clone()).await;
+        match noted {
+            Ok(()) => ended,
+            Err(error) => Ended::Failed(Failure::of_store(&error)),
+        }
+    }
+
+    /// When the feed is to be polled next, as the ledger has it; `None`: it was never polled.
+    pub async fn next_poll(&self) -> Result<Option<DateTime<Utc>>> {
+        Ok(self.row().await?.and_then(|row| row.next_poll))
+    }
+
+    /// Notes when the feed is to be polled next.
+    pub async fn set_next_poll(&self, at: DateTime<Utc>) -> Result<()> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        blocking(move || Ok(ledger.set_next_poll(ledger.feed(&name, &identity)?.id, at)?)).await
+    }
+
+    /// Blocks that were ever put into quarantine.
+    pub async fn quarantined(&self) -> Result<u64> {
+        Ok(self.row().await?.map_or(0, |row| row.quarantined_total))
+    }
+
+    async fn row(&self) -> Result<Option<FeedRow>> {
+        let (ledger, name) = (self.ledger.clone(), self.name.clone());
+        blocking(move || Ok(ledger.feed_by_name(&name)?)).await
+    }
+
+    async fn note(&self, ended: Ended) -> Result<()> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        let (now, skew) = (self.clock.now(), self.peer.skew());
+        blocking(move || {
+            let row = ledger.feed(&name, &identity)?;
+            match ended {
+                Ended::UpToDate => {
+                    ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?
+                }
+                Ended::Stopped => {}
+                Ended::Failed(failure) => {
+                    ledger.note_error(row.id, now, &failure.to_string(), failure.not_before)?;
+                }
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn walk(&self) -> Result<Ended, Failure> {
+        let setting = self.set_up().await?;
+        self.look_at_room(&setting).await?;
+        if let Some(until) = setting.row.not_before {
+            self.wait_until(until, "the server asked for a pause").await?;
+        }
+        let address = match self.peer.address(ServiceType::Poll, Some(&self.settings.collection)).await {
+            Ok(found) => found.url,
+            Err(error) => return Err(error.into()),
+        };
+        if let Some(progress) = under_way(&setting.row) {
+            let range = progress.range.clone();
+            let poll = Poll::resume(setting.plan.clone(), progress);
+            lines::poll_resumed(&self.name, poll.part());
+            if let Some(until) = poll.progress().not_before {
+                self.wait_until(until, "the server is still at work on the result").await?;
+            }
+            match (self.result(&setting, poll, &address).await?, range) {
+                (Outcome::Stopped, _) => return Ok(Ended::Stopped),
+                (Outcome::Halve(words), Some(range)) => {
+                    return self.windows(&setting, &address, Some(Unreadable { range, words })).await;
+                }
+                _ => {}
+            }
+        }
+        if setting.set {
+            return self.whole_set(&setting, &address).await;
+        }
+        self.windows(&setting, &address, None).await
+    }
+
+    /// A DATA_SET is asked for whole, each time.
+    async fn whole_set(&self, setting: &Setting, address: &Url) -> Result<Ended, Failure> {
+        let poll = Poll::new(setting.plan.clone(), None, self.clock.now());
+        match self.result(setting, poll, address).await? {
+            Outcome::Moved(_) | Outcome::Nothing => Ok(Ended::UpToDate),
+            Outcome::Stopped => Ok(Ended::Stopped),
+            // There is no range that could be halved.
+            Outcome::Halve(words) => Err(Failure { words, hint: String::new(), not_before: None, admin: false }),
+        }
+    }
+
+    /// Opens the output directory, mends what an earlier end left, and learns what kind of collection it is.
+    async fn set_up(&self) -> Result<Setting, Failure> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        let (path, manner, now): (PathBuf, _, _) = (self.settings.output.clone(), self.manner, self.clock.now());
+        let (output, recovered, row) = blocking(move || {
+            let id = ledger.feed(&name, &identity)?.id;
+            let (output, recovered) = Output::open(ledger.clone(), id, &path, manner, now)?;
+            Ok((Arc::new(output), recovered, ledger.feed_row(id)?))
+        })
+        .await?;
+        lines::output_opened(&self.name, &recovered);
+        let set = self.is_set().await?;
+        let plan = Plan {
+            collection: self.settings.collection.clone(),
+            subscription_id: self.settings.subscription_id.clone(),
+            asynchronous: self.settings.asynchronous && self.peer.version == Version::V11,
+            parameters: self.parameters(),
+            patience: PENDING,
+        };
+        let config::Feed { lag, window, overlap, .. } = self.settings;
+        let pace = Pace { lag, window, overlap, precision: self.peer.precision };
+        Ok(Setting { output, row, plan, pace, set })
+    }
+
+    fn parameters(&self) -> Parameters {
+        let binding = |id: &String| crate::taxii::message::ContentBinding { id: id.clone(), subtypes: Vec::new() };
+        Parameters {
+            response_type: ResponseType::Full,
+            content_bindings: self.settings.content_bindings.iter().map(binding).collect(),
+            query: self.query.clone(),
+        }
+    }
+
+    /// Without a description a collection is taken for a DATA_FEED. A server that cannot be asked just now is asked
+    /// again: to take a set for a feed would miss what changes in it.
+    async fn is_set(&self) -> Result<bool, Failure> {
+        match self.peer.collection(&self.settings.collection).await {
+            Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
+            Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error.into()),
+            Err(error) => {
+                lines::collections_unknown(&self.name, &error.to_string());
+                Ok(false)
+            }
+        }
+    }
+
+    /// Free space, and files that nobody has read.
+    async fn look_at_room(&self, setting: &Setting) -> Result<(), Failure> {
+        let (output, floor, limit) = (setting.output.clone(), self.settings.min_free, self.settings.max_unread);
+        let unread = blocking(move || {
+            output.need_free(floor)?;
+            if limit == 0 { Ok(0) } else { output.unread(limit) }
+        })
+        .await?;
+        if limit > 0 && unread >= limit {
+            let words = format!("{unread} files wait in {}, max_unread is {limit}", self.settings.output.display());
+            let hint = "the feed goes on when readers have taken some".to_owned();
+            return Err(Failure { words, hint, not_before: None, admin: false });
+        }
+        Ok(())
+    }
+
+    /// Range after range, all up to the same instant of the server's clock. `unreadable`: what was under way before
+    /// turned out to be unreadable; it is asked for in halves.
+    async fn windows(
+        &self,
+        setting: &Setting,
+        address: &Url,
+        unreadable: Option<Unreadable>,
+    ) -> Result<Ended, Failure> {
+        let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
+        let now = exchange::server_now(self.clock.now(), skew);
+        let now = self.until.map_or(now, |until| until.min(now));
+        let mut next = match unreadable {
+            Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
+            None => self.ask(self.cursor().await?.as_ref(), now, setting),
+        };
+        while let Some(range) = next {
+            let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
+            next = match self.result(setting, poll, address).await? {
+                Outcome::Moved(Some(moved)) => {
+                    if let CursorMove::Unchanged { within_overlap: false } = moved {
+                        lines::cursor_stays(&self.name, &range.end.text);
+                    }
+                    range.follow(&moved, now, &setting.pace)
+                }
+                Outcome::Moved(None) | Outcome::Nothing => None,
+                Outcome::Stopped => return Ok(Ended::Stopped),
+                Outcome::Halve(words) => Some(self.halve(&range, setting, words)?),
+            };
+            if next.is_some() {
+                self.look_at_room(setting).await?;
+            }
+        }
+        Ok(Ended::UpToDate)
+    }
+
+    fn ask(&self, cursor: Option<&Timestamp>, now: DateTime<Utc>, setting: &Setting) -> Option<Range> {
+        let start = match &self.settings.start {
+            Start::Ago(ago) => Some(earlier(now, *ago)),
+            Start::At(at) => Some(*at),
+            Start::Beginning => None,
+        };
+        exchange::ask(cursor, start, now, &setting.pace)
+    }
+
+    fn halve(&self, range: &Range, setting: &Setting, words: String) -> Result<Range, Failure> {
+        match range.half(&setting.pace) {
+            Some(half) => {
+                lines::window_halved(&self.name, &words, &half.end.text);
+                Ok(half)
+            }
+            None => Err(Failure {
+                words: format!("{words} (also when asked for one second alone, up to {})", range.end.text),
+                hint: format!("step past it with `taxii-sync cursor set {} {}`", self.name, range.end.text),
+                not_before: None,
+                admin: true,
+            }),
+        }
+    }
+
+    async fn cursor(&self) -> Result<Option<Timestamp>, Failure> {
+        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
+        let row = blocking(move || Ok(ledger.feed(&name, &identity)?)).await?;
+        Ok(row.cursor.map(|cursor| Timestamp { text: cursor.text, at: cursor.at }))
+    }
+
+    /// Waits as long as a server asked for, where that is not too long.
+    async fn wait_until(&self, until: DateTime<Utc>, words: &str) -> Result<(), Failure> {
+        let wait = (until - self.clock.now()).to_std().unwrap_or_default();
+        if wait > self.patience.longest_wait {
+            return Err(Failure {
+                words: format!("{words}; the next attempt is at {}", until.format("%Y-%m-%dT%H:%M:%SZ")),
+                hint: String::new(),
+                not_before: Some(until),
+                admin: false,
+            });
+        }
+        self.pause(wait).await;
+        Ok(())
+    }
+
+    /// Waits, or less where the agent stops.
+    async fn pause(&self, wait: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+}
+
+/// The result set that was under way, if the ledger holds one that this version can read.
+fn under_way(row: &FeedRow) -> Option<Progress> {
+    serde_json::from_str(row.result.as_deref()?).ok()
+}
+
+fn saved(cursor: &Timestamp) -> Cursor {
+    Cursor { text: cursor.rfc3339(), at: cursor.at }
+}
+
+/// Runs blocking work of the store.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and we with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}
+
+/// What a poll brought, for its last line in the log.
+#[derive(Clone, Copy, Debug, Default)]
+struct Brought {
+    totals: Totals,
+    empty: u64,
+    parts: u32,
+}

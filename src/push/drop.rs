@@ -1,0 +1,487 @@
+//! Looking at a drop directory: which files are settled, and taking them in.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use tokio_util::sync::CancellationToken;
+
+use super::blocking;
+use super::leave::{Drops, Open};
+use super::settle::{Moment, Settling};
+use super::transform::transform;
+use super::watch::{Bell, Watch};
+use crate::clock::Clock;
+use crate::config;
+use crate::content::{Finding, Form, Inspector, Options, Sendable};
+use crate::observe::lines;
+use crate::store::disk::{Dir, DiskError, FileWriter};
+use crate::store::drops::{Candidate, Copied, Copying, DropDirectory};
+use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
+use crate::store::{Result, StoreError};
+
+/// So many files are made durable and admitted together, at most …
+const TOGETHER: usize = 512;
+
+/// … and so many bytes of them.
+const BYTES_TOGETHER: u64 = 64 << 20;
+
+/// `sent/` is swept this often.
+const SWEEP: Duration = Duration::from_secs(3600);
+
+/// One drop directory.
+#[derive(Debug)]
+pub struct DropWalk {
+    name: String,
+    settings: config::Drop,
+    included: GlobSet,
+    ledger: Arc<Ledger>,
+    drops: Drops,
+    bell: Bell,
+    /// Rung when files were admitted.
+    inboxes: Vec<Bell>,
+    clock: Clock,
+    stop: CancellationToken,
+    settling: Settling,
+    open: Option<Arc<Open>>,
+}
+
+/// What a look at the directory came to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Looked {
+    /// Files taken in.
+    pub admitted: u64,
+    /// Those of them that cannot be sent at all.
+    pub refused: u64,
+    /// Files that are not settled yet.
+    pub unsettled: u64,
+    /// When the first of them may be.
+    pub again_in: Option<Duration>,
+}
+
+/// What a drop walk is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its configuration.
+    pub settings: config::Drop,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// The open drop directories.
+    pub drops: Drops,
+    /// Its bell.
+    pub bell: Bell,
+    /// The bells of its inboxes.
+    pub inboxes: Vec<Bell>,
+    /// Our clock.
+    pub clock: Clock,
+    /// Set when the agent stops.
+    pub stop: CancellationToken,
+}
+
+/// A batch of files on their way in.
+#[derive(Default)]
+struct Batch {
+    /// Copies in `sending/` that nobody knows yet.
+    tokens: Vec<String>,
+    writers: Vec<FileWriter>,
+    admissions: Vec<Admission>,
+    bytes: u64,
+}
+
+impl DropWalk {
+    /// A drop walk; nothing is opened yet.
+    pub fn new(parts: Parts) -> DropWalk {
+        let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
+        let included = globs(&settings.include);
+        let settling = Settling::default();
+        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
+    }
+
+    /// Looks at the directory whenever there may be something new, until the agent stops.
+    pub async fn run(mut self) {
+        let mut watch = None;
+        let mut first = true;
+        let mut swept: Option<std::time::Instant> = None;
+        while !self.stop.is_cancelled() {
+            self.reopen(&mut watch).await;
+            let looked = self.look(first).await;
+            first = false;
+            if swept.is_none_or(|at| self.clock.since(at) >= SWEEP) {
+                swept = Some(self.clock.moment());
+                self.sweep().await;
+            }
+            let rescan = self.settings.rescan;
+            let pause = looked.again_in.map_or(rescan, |again| again.min(rescan));
+            tokio::select! {
+                () = self.bell.wait() => {}
+                () = tokio::time::sleep(pause) => {}
+                () = self.stop.cancelled() => {}
+            }
+        }
+    }
+
+    /// Takes in what is settled now; what is not yet is waited for once, up to `settle`.
+    pub async fn run_once(mut self) -> Result<Looked> {
+        self.open().await?;
+        let mut looked = self.look_or_fail(true).await?;
+        if looked.unsettled > 0 {
+            tokio::time::sleep(self.settings.settle).await;
+            let later = self.look_or_fail(true).await?;
+            looked =
+                Looked { admitted: looked.admitted + later.admitted, refused: looked.refused + later.refused, ..later };
+        }
+        if looked.unsettled > 0 {
+            lines::left_unsettled(&self.name, looked.unsettled);
+        }
+        self.sweep().await;
+        Ok(looked)
+    }
+
+    /// Opens the directory, makes it where it is missing, and lets leave what had not left at an earlier end.
+    pub async fn open(&mut self) -> Result<()> {
+        let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
+        let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
+        let open = blocking(move || {
+            let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
+            open.let_all_leave(&ledger)?;
+            Ok(Arc::new(open))
+        })
+        .await?;
+        self.drops.put(open.clone());
+        self.open = Some(open);
+        self.inboxes.iter().for_each(Bell::ring);
+        Ok(())
+    }
+
+    /// Where the path leads elsewhere now (renamed, replaced, unmounted, mounted over), the new directory is opened
+    /// and watched. A directory that has gone is not made again: what it was mounted from may come back.
+    async fn reopen(&mut self, watch: &mut Option<Watch>) {
+        if let Some(open) = self.open.clone() {
+            match blocking(move || open.dir.in_place()).await {
+                Ok(true) => return,
+                Ok(false) => {
+                    lines::drop_directory_moved(&self.name, &self.settings.path);
+                    if let Some(gone) = self.open.take() {
+                        self.drops.remove(&gone);
+                    }
+                    *watch = None;
+                }
+                Err(error) => return lines::drop_trouble(&self.name, &error),
+            }
+            let path = self.settings.path.clone();
+            match blocking(move || Ok(Dir::open_if_there(&path)?.is_some())).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => return lines::drop_trouble(&self.name, &error),
+            }
+        }
+        if let Err(error) = self.open().await {
+            return lines::drop_trouble(&self.name, &error);
+        }
+        // Watch first, then look: nothing falls in between.
+        match Watch::start(&self.settings.path, &self.bell) {
+            Ok(started) => *watch = Some(started),
+            Err(error) => lines::not_watched(&self.name, &error, self.settings.rescan),
+        }
+    }
+
+    async fn look(&mut self, trust_times: bool) -> Looked {
+        if self.open.is_none() {
+            return Looked::default();
+        }
+        match self.look_or_fail(trust_times).await {
+            Ok(looked) => looked,
+            Err(error) => {
+                lines::drop_trouble(&self.name, &error);
+                Looked::default()
+            }
+        }
+    }
+
+    /// One listing of the directory.
+    async fn look_or_fail(&mut self, trust_times: bool) -> Result<Looked> {
+        let Some(open) = self.open.clone() else { return Ok(Looked::default()) };
+        let look = Look {
+            open,
+            ledger: self.ledger.clone(),
+            settings: self.settings.clone(),
+            included: self.included.clone(),
+            clock: self.clock.clone(),
+            stop: self.stop.clone(),
+            renamed: self.bell.take_renamed(),
+            trust_times,
+            looked: Looked::default(),
+        };
+        let mut settling = std::mem::take(&mut self.settling);
+        let (result, settling) = blocking(move || Ok((look.run(&mut settling), settling))).await?;
+        self.settling = settling;
+        let looked = result?;
+        if looked.admitted > 0 {
+            self.inboxes.iter().for_each(Bell::ring);
+        }
+        Ok(looked)
+    }
+
+    async fn sweep(&self) {
+        let Some(open) = self.open.clone() else { return };
+        let (keep, now) = (self.settings.keep_sent, self.clock.now());
+        match blocking(move || open.dir.sweep_sent(keep, now)).await {
+            Ok(removed) => lines::sent_swept(&self.name, removed),
+            Err(error) => lines::drop_trouble(&self.name, &error),
+        }
+    }
+}
+
+/// One listing, on a blocking thread.
+struct Look {
+    open: Arc<Open>,
+    ledger: Arc<Ledger>,
+    settings: config::Drop,
+    included: GlobSet,
+    clock: Clock,
+    stop: CancellationToken,
+    renamed: HashSet<OsString>,
+    trust_times: bool,
+    looked: Looked,
+}
+
+impl Look {
+    fn run(mut self, settling: &mut Settling) -> Result<Looked> {
+        self.open.dir.claim_unclaimed()?;
+        let mut batch = Batch::default();
+        let taken = self.take_settled(settling, &mut batch).and_then(|()| self.admit(&mut batch));
+        if taken.is_err() {
+            // What was copied but not admitted is still where it was dropped; the copies only take up room.
+            self.open.dir.forget(&batch.tokens)?;
+        }
+        taken?;
+        self.open.let_all_leave(&self.ledger)?;
+        Ok(self.looked)
+    }
+
+    fn take_settled(&mut self, settling: &mut Settling, batch: &mut Batch) -> Result<()> {
+        let open = self.open.clone();
+        let included = self.included.clone();
+        settling.begin();
+        open.dir.candidates(&|name| is_dropped(name, &included), |candidates| {
+            let moment = Moment {
+                monotonic: self.clock.moment(),
+                wall: self.clock.now(),
+                settle: self.settings.settle,
+                trust_times: self.trust_times,
+            };
+            for candidate in candidates {
+                match settling.wait(&candidate, &self.renamed, &moment) {
+                    Some(left) => self.not_yet(left),
+                    None if self.take(&candidate, batch)? => {}
+                    None => {
+                        settling.forget(&candidate.name);
+                        self.not_yet(self.settings.settle);
+                    }
+                }
+                if batch.admissions.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
+                    self.admit(batch)?;
+                }
+            }
+            Ok(!self.stop.is_cancelled())
+        })?;
+        settling.end();
+        Ok(())
+    }
+
+    fn not_yet(&mut self, left: Duration) {
+        self.looked.unsettled += 1;
+        self.looked.again_in = Some(self.looked.again_in.map_or(left, |other| other.min(left)));
+    }
+
+    /// Takes one settled file. `false`: it has changed after all. A file that cannot be read is told of and left
+    /// where it is; it does not hold up its neighbours.
+    fn take(&mut self, candidate: &Candidate, batch: &mut Batch) -> Result<bool> {
+        if candidate.stat.size > self.settings.max_file {
+            let refusal = format!("larger than max_file ({} bytes)", self.settings.max_file);
+            let admission = self.admission(candidate, DropDirectory::token(), None, Err(refusal))?;
+            batch.admissions.push(admission);
+            return Ok(true);
+        }
+        let mut inspector = Inspector::new(Options { content_binding: self.settings.content_binding.clone() });
+        match self.open.dir.copy(candidate, &mut |bytes| inspector.feed(bytes)) {
+            Ok(Copying::Done(copied)) => {
+                self.check(candidate, copied, inspector.finish(), batch)?;
+                Ok(true)
+            }
+            Ok(Copying::NotYet) => Ok(false),
+            Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
+                lines::file_unreadable(&self.open.name, &candidate.name, &error);
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
+    fn check(&mut self, candidate: &Candidate, copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
+        batch.tokens.push(copied.token.clone());
+        let finding = match finding {
+            Finding::Sendable(sendable) => {
+                sendable.remarks.iter().for_each(|remark| lines::file_remark(&self.open.name, &candidate.name, remark));
+                Ok(self.body(&copied, sendable, batch)?)
+            }
+            Finding::Refused(refusal) => Err(refusal.to_string()),
+        };
+        let token = copied.token.clone();
+        let admission = self.admission(candidate, token, Some(copied.sha256), finding)?;
+        batch.bytes += candidate.stat.size;
+        batch.admissions.push(admission);
+        batch.writers.extend(DropDirectory::writers(vec![copied]));
+        Ok(())
+    }
+
+    /// What is sent: a range of the copy where that can be, else a file of its own.
+    fn body(&self, copied: &Copied, sendable: Sendable, batch: &mut Batch) -> Result<Body> {
+        let Sendable { binding, form, .. } = sendable;
+        if let Form::Verbatim { range } = form {
+            return Ok(Body { binding, wire: false, range });
+        }
+        let (writer, length) =
+            self.open.dir.write_wire(&copied.token, |source, file| transform(&form, source, file))?;
+        batch.writers.push(writer);
+        Ok(Body { binding, wire: true, range: 0..length })
+    }
+
+    fn admission(
+        &self,
+        candidate: &Candidate,
+        token: String,
+        sha256: Option<[u8; 32]>,
+        finding: std::result::Result<Body, String>,
+    ) -> Result<Admission> {
+        let stat = &candidate.stat;
+        let before = match sha256 {
+            Some(sha256) => self.ledger.settled_before(self.open.dir.id(), stat.inode, &sha256)?,
+            None => Vec::new(),
+        };
+        let deliveries = self.settings.inboxes.iter().map(|inbox| {
+            let settled = before.contains(inbox);
+            self.delivery(inbox, sha256, finding.as_ref().err(), settled)
+        });
+        let deliveries = deliveries.collect::<Result<Vec<_>>>()?;
+        let (body, refusal) = match finding {
+            Ok(body) => (Some(body), None),
+            Err(refusal) => (None, Some(refusal)),
+        };
+        Ok(Admission {
+            token,
+            name: candidate.name.clone().into_vec(),
+            sha256,
+            size: stat.size,
+            mode: stat.mode,
+            modified: stat.modified,
+            original: (stat.device, stat.inode),
+            wire: body.as_ref().is_some_and(|body| body.wire),
+            body: body.as_ref().map_or(0..0, |body| body.range.clone()),
+            binding: body.map(|body| body.binding),
+            refusal,
+            dropped_at: self.dropped_at(stat.changed),
+            deliveries,
+        })
+    }
+
+    /// What an inbox is owed. `settled`: it had accepted the file before that was put back by `retry`.
+    fn delivery(
+        &self,
+        inbox: &str,
+        sha256: Option<[u8; 32]>,
+        refusal: Option<&String>,
+        settled: bool,
+    ) -> Result<NewDelivery> {
+        let inbox = inbox.to_owned();
+        if let Some(refusal) = refusal {
+            return Ok(NewDelivery { inbox, outcome: Some(Outcome::Refused), message: Some(refusal.clone()) });
+        }
+        let known = match sha256 {
+            Some(sha256) if !self.settings.resend_duplicates && !settled => {
+                self.ledger.has_accepted(&inbox, &sha256)?
+            }
+            _ => settled,
+        };
+        Ok(NewDelivery { inbox, outcome: known.then_some(Outcome::Duplicate), message: None })
+    }
+
+    /// The change time is that of the rename or of the last write; a clock that disagrees does not make it later
+    /// than now.
+    fn dropped_at(&self, changed: i64) -> DateTime<Utc> {
+        DateTime::from_timestamp_nanos(changed).min(self.clock.now())
+    }
+
+    fn admit(&mut self, batch: &mut Batch) -> Result<()> {
+        if batch.admissions.is_empty() {
+            return Ok(());
+        }
+        let admitted = self.open.dir.admit(std::mem::take(&mut batch.writers), &batch.admissions)?;
+        self.looked.admitted += admitted.len() as u64;
+        self.looked.refused += batch.admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        lines::files_admitted(&self.open.name, &batch.admissions);
+        *batch = Batch::default();
+        Ok(())
+    }
+}
+
+/// What is sent of a file.
+struct Body {
+    binding: String,
+    wire: bool,
+    range: std::ops::Range<u64>,
+}
+
+/// A file whose reading fails for a reason of its own: no permission, a bad block.
+fn is_about_the_file(error: &DiskError) -> bool {
+    matches!(error.what, "open" | "read")
+}
+
+/// Names that are files somebody left, and that the configuration includes.
+fn is_dropped(name: &OsStr, included: &GlobSet) -> bool {
+    let bytes = name.as_bytes();
+    let temporary: [&[u8]; 4] = [b".tmp", b".part", b".filepart", b"~"];
+    !bytes.starts_with(b".") && !temporary.iter().any(|end| bytes.ends_with(end)) && included.is_match(Path::new(name))
+}
+
+/// The configuration has checked the patterns.
+fn globs(patterns: &[String]) -> GlobSet {
+    let mut builder = GlobSetBuilder::new();
+    for glob in patterns.iter().filter_map(|pattern| Glob::new(pattern).ok()) {
+        builder.add(glob);
+    }
+    builder.build().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn temporary_names_are_not_dropped_files() {
+        let all = globs(&["*".to_owned()]);
+        for name in ["a.xml", "a", "a.tmp.xml", "ü.xml", "a b.xml", "-"] {
+            assert!(is_dropped(OsStr::new(name), &all), "{name}");
+        }
+        for name in [".a.xml", "a.xml.tmp", "a.part", "a.xml.filepart", "a.xml~", "."] {
+            assert!(!is_dropped(OsStr::new(name), &all), "{name}");
+        }
+        assert!(is_dropped(OsStr::from_bytes(b"\xff.xml"), &all));
+    }
+
+    #[test]
+    fn only_included_names_are_dropped_files() {
+        let some = globs(&["*.xml".to_owned(), "report-*".to_owned()]);
+        assert!(is_dropped(OsStr::new("a.xml"), &some));
+        assert!(is_dropped(OsStr::new("report-1.json"), &some));
+        assert!(!is_dropped(OsStr::new("a.json"), &some));
+    }
+}

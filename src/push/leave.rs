@@ -1,0 +1,101 @@
+//! Files that are owed to nobody any more leave `sending/`.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use super::receipt::receipt;
+use crate::observe::lines;
+use crate::store::Result;
+use crate::store::drops::{DropDirectory, End};
+use crate::store::ledger::{FileId, FileRow, Ledger, Outcome};
+
+/// So many files leave together.
+const TOGETHER: u32 = 256;
+
+/// The open drop directories, by their number in the ledger: what the inbox walks read bodies from, and send finished
+/// files to.
+#[derive(Clone, Debug, Default)]
+pub struct Drops(Arc<Mutex<HashMap<i64, Arc<Open>>>>);
+
+/// An open drop directory with what its files have to know.
+#[derive(Debug)]
+pub(super) struct Open {
+    /// Its name in the configuration.
+    pub(super) name: String,
+    /// The directory.
+    pub(super) dir: DropDirectory,
+    /// `give_up`.
+    pub(super) give_up: Duration,
+    /// `keep_sent`.
+    pub(super) keep_sent: Duration,
+    /// `resend_duplicates`.
+    pub(super) resend_duplicates: bool,
+}
+
+impl Drops {
+    fn map(&self) -> MutexGuard<'_, HashMap<i64, Arc<Open>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn put(&self, open: Arc<Open>) {
+        self.map().insert(open.dir.id(), open);
+    }
+
+    pub(super) fn get(&self, directory: i64) -> Option<Arc<Open>> {
+        self.map().get(&directory).cloned()
+    }
+
+    /// A drop directory is gone.
+    pub(super) fn remove(&self, gone: &Open) {
+        self.map().remove(&gone.dir.id());
+    }
+
+    /// Lets these files leave. Blocks.
+    pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
+        let mut by_directory: HashMap<i64, Vec<FileRow>> = HashMap::new();
+        for id in finished {
+            if let Some(file) = ledger.file(*id)? {
+                by_directory.entry(file.directory).or_default().push(file);
+            }
+        }
+        for (directory, files) in by_directory {
+            if let Some(open) = self.get(directory) {
+                open.let_leave(ledger, &files)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// Lets every file of this directory leave that is owed to nobody: at start, and after files were taken in that
+    /// are owed to nobody from the beginning. Blocks.
+    pub(super) fn let_all_leave(&self, ledger: &Ledger) -> Result<()> {
+        loop {
+            let files = ledger.finished_files(self.dir.id(), TOGETHER)?;
+            if files.is_empty() {
+                return Ok(());
+            }
+            self.let_leave(ledger, &files)?;
+        }
+    }
+
+    fn let_leave(&self, ledger: &Ledger, files: &[FileRow]) -> Result<()> {
+        let mut left = Vec::with_capacity(files.len());
+        for file in files {
+            let claims = ledger.deliveries(file.id)?;
+            let good = file.refusal.is_none() && claims.iter().all(|claim| claim.outcome.is_some_and(Outcome::is_good));
+            if good && self.keep_sent.is_zero() {
+                self.dir.delete(file)?;
+                lines::file_sent_and_deleted(&self.name, &file.name);
+            } else {
+                let end = if good { End::Sent } else { End::Failed };
+                let settled = self.dir.leave(file, end, &receipt(file, &claims))?;
+                lines::file_left(&self.name, &file.name, &settled, file.refusal.as_deref(), &claims);
+            }
+            left.push(file.id);
+        }
+        self.dir.leave_all(&left)
+    }
+}

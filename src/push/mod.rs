@@ -1,0 +1,38 @@
+//! Walk 2: a dropped file, from the directory to an acknowledged push.
+//!
+//! [`DropWalk`] looks at one drop directory whenever the bell rings, and takes settled files in: copied to `sending/`,
+//! hashed, checked while they stream past, made durable and admitted a batch at a time, with one delivery for each
+//! inbox. [`InboxWalk`] sends what one inbox is owed: the message is assembled around the file's own bytes, the answer
+//! becomes a verdict, the verdict a transaction. A file that is owed to nobody any more leaves for `sent/` or
+//! `failed/` with its receipt ([`Drops`]).
+
+mod by_hand;
+mod drop;
+mod inbox;
+mod leave;
+mod message;
+mod receipt;
+mod settle;
+mod transform;
+mod watch;
+
+pub use by_hand::{Prepared, Unsendable, prepare};
+pub use drop::{DropWalk, Looked, Parts as DropParts};
+pub use inbox::{Delivered, InboxWalk};
+pub use leave::Drops;
+pub use message::{Block, MessageError, assemble};
+pub use watch::Bell;
+
+use crate::store::Result;
+
+/// Runs blocking work of the store.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> Result<T> + Send + 'static) -> Result<T> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(result) => result,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and we with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

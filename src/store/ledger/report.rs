@@ -1,0 +1,104 @@
+//! What `status` reads: one consistent look at everything.
+
+use chrono::{DateTime, Utc};
+use rusqlite::Connection;
+
+use super::feeds::{FeedRow, instant};
+use super::{Ledger, Result};
+
+/// Everything that `status` shows and that the ledger knows.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Report {
+    /// Every feed that was ever set up, by name.
+    pub feeds: Vec<FeedReport>,
+    /// What each inbox is owed, by drop directory and inbox.
+    pub inboxes: Vec<InboxReport>,
+    /// Files on their way that cannot be sent at all, and are about to go to `failed/`.
+    pub failing: Vec<FailedFile>,
+}
+
+/// A feed.
+pub type FeedReport = FeedRow;
+
+/// One inbox for one drop directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct InboxReport {
+    /// The drop directory's name.
+    pub directory: String,
+    /// The inbox.
+    pub inbox: String,
+    /// Files not settled yet.
+    pub pending: u64,
+    /// Since when the oldest of them is pending.
+    pub oldest_pending: Option<DateTime<Utc>>,
+    /// The earliest next attempt.
+    pub next_try: Option<DateTime<Utc>>,
+    /// Files accepted.
+    pub accepted: u64,
+    /// Files refused for good.
+    pub refused: u64,
+    /// Messages whose answer never came.
+    pub unknown: u64,
+    /// The last error; `None` after a success.
+    pub last_error: Option<String>,
+}
+
+/// A file that cannot be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FailedFile {
+    /// The drop directory's name.
+    pub directory: String,
+    /// The file's name, as bytes.
+    pub name: Vec<u8>,
+    /// Why.
+    pub refusal: String,
+}
+
+impl Ledger {
+    /// Looks at everything, in one transaction.
+    pub fn report(&self) -> Result<Report> {
+        self.read(|c| {
+            let look = c.unchecked_transaction()?;
+            Ok(Report { feeds: feeds(&look)?, inboxes: inboxes(&look)?, failing: failing(&look)? })
+        })
+    }
+}
+
+fn feeds(c: &Connection) -> rusqlite::Result<Vec<FeedReport>> {
+    c.prepare("SELECT * FROM feed ORDER BY name")?.query_map([], FeedRow::read)?.collect()
+}
+
+fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
+    let mut statement = c.prepare(
+        "SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, count(v.file), min(f.pending_since),
+         min(v.next_try)
+         FROM inbox_total t JOIN drop_directory d ON d.id = t.directory
+         LEFT JOIN file f ON f.directory = t.directory
+         LEFT JOIN delivery v ON v.file = f.id AND v.inbox = t.inbox AND v.outcome IS NULL
+         GROUP BY t.directory, t.inbox ORDER BY d.name, t.inbox",
+    )?;
+    let rows = statement.query_map([], |row| {
+        let pending: u64 = row.get(6)?;
+        Ok(InboxReport {
+            directory: row.get(0)?,
+            inbox: row.get(1)?,
+            accepted: row.get(2)?,
+            refused: row.get(3)?,
+            unknown: row.get(4)?,
+            last_error: row.get(5)?,
+            pending,
+            oldest_pending: if pending > 0 { instant(row.get(7)?) } else { None },
+            next_try: instant(row.get(8)?),
+        })
+    })?;
+    rows.collect()
+}
+
+fn failing(c: &Connection) -> rusqlite::Result<Vec<FailedFile>> {
+    c.prepare(
+        "SELECT d.name, f.name, f.refusal FROM file f JOIN drop_directory d ON d.id = f.directory
+         WHERE f.refusal IS NOT NULL ORDER BY f.id LIMIT 1000",
+    )?
+    .query_map([], |row| Ok(FailedFile { directory: row.get(0)?, name: row.get(1)?, refusal: row.get(2)? }))?
+    .collect()
+}

@@ -1,0 +1,182 @@
+//! The tables, and how an older ledger becomes a newer one.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// The format this program writes; `PRAGMA user_version` holds it. 0 is an empty database.
+pub(super) const FORMAT: i64 = 1;
+
+/// `taxi` in ASCII, so that `file(1)` and a stranger can tell what the database is.
+const APPLICATION_ID: i64 = 0x7461_7869;
+
+/// Each entry brings the format before it up by one.
+const STEPS: [&str; FORMAT as usize] = [r#"
+-- A feed by its configured name. `identity` says what the cursor belongs to: with another one it starts afresh.
+CREATE TABLE feed (
+    id                INTEGER PRIMARY KEY,
+    name              TEXT NOT NULL UNIQUE,
+    identity          TEXT NOT NULL,
+    cursor            TEXT,             -- as the server wrote it
+    cursor_ns         INTEGER,          -- the same as an instant
+    result            TEXT,             -- a result set under way (JSON)
+    staging           TEXT,             -- identity of OUTPUT/.staging
+    next_poll         INTEGER,
+    not_before        INTEGER,          -- a wait the server asked for
+    last_success      INTEGER,
+    last_error        TEXT,
+    last_error_at     INTEGER,
+    failures          INTEGER NOT NULL DEFAULT 0,
+    skew              INTEGER NOT NULL DEFAULT 0,   -- server clock minus ours
+    last_content      INTEGER,
+    files_total       INTEGER NOT NULL DEFAULT 0,
+    bytes_total       INTEGER NOT NULL DEFAULT 0,
+    quarantined_total INTEGER NOT NULL DEFAULT 0,
+    empty_total       INTEGER NOT NULL DEFAULT 0
+);
+
+-- A part whose blocks are staged; once committed it is handed over, whatever the server says.
+CREATE TABLE part (
+    id        INTEGER PRIMARY KEY AUTOINCREMENT,
+    feed      INTEGER NOT NULL,
+    committed INTEGER NOT NULL DEFAULT 0,
+    after     TEXT                       -- what finishing it does to the feed (JSON)
+);
+
+-- The hand-over list.
+CREATE TABLE block (
+    part  INTEGER NOT NULL,
+    seq   INTEGER NOT NULL,
+    name  TEXT NOT NULL,
+    place INTEGER NOT NULL,              -- 0 output, 1 quarantine
+    beside INTEGER NOT NULL,             -- 1: a metadata or reason file goes first
+    label INTEGER NOT NULL,
+    hash  BLOB NOT NULL,
+    size  INTEGER NOT NULL,
+    PRIMARY KEY (part, seq)
+) WITHOUT ROWID;
+
+-- What was handed over (or is on an uncommitted part's list). Ordered by label, so that neighbours in time are
+-- neighbours on disk. A block without a label, and a block of a DATA_SET, has the least label of all.
+CREATE TABLE fingerprint (
+    feed  INTEGER NOT NULL,
+    label INTEGER NOT NULL,              -- microseconds
+    hash  BLOB NOT NULL,                 -- first 16 bytes of SHA-256
+    at    INTEGER NOT NULL,
+    PRIMARY KEY (feed, label, hash)
+) WITHOUT ROWID;
+
+-- Contents that may come again under another label: inside `overlap`, or in a repeated part.
+CREATE TABLE recent (
+    feed INTEGER NOT NULL,
+    hash BLOB NOT NULL,
+    upto INTEGER NOT NULL,               -- the asked end of the result they came in (ns)
+    PRIMARY KEY (feed, hash)
+) WITHOUT ROWID;
+
+-- A drop directory, by its configured name.
+CREATE TABLE drop_directory (
+    id      INTEGER PRIMARY KEY,
+    name    TEXT NOT NULL UNIQUE,
+    sending TEXT                         -- identity of DROP/sending
+);
+
+-- A dropped file from its admission to its receipt.
+CREATE TABLE file (
+    id         INTEGER PRIMARY KEY AUTOINCREMENT,
+    directory  INTEGER NOT NULL,
+    token      TEXT NOT NULL UNIQUE,     -- its name in sending/
+    name       BLOB NOT NULL,
+    sha256     BLOB,                     -- NULL: too large to be read
+    size       INTEGER NOT NULL,
+    mode       INTEGER NOT NULL,
+    modified   INTEGER NOT NULL,         -- ns
+    device     INTEGER NOT NULL,
+    inode      INTEGER NOT NULL,
+    binding    TEXT,
+    wire       INTEGER NOT NULL,         -- 1: TOKEN.wire is sent
+    body_start INTEGER NOT NULL,         -- the range of the file that is sent
+    body_end   INTEGER NOT NULL,
+    refusal    TEXT,                     -- why it cannot be sent at all
+    dropped_at INTEGER NOT NULL,
+    pending_since INTEGER NOT NULL,
+    claimed    INTEGER NOT NULL DEFAULT 0,
+    leaving    TEXT,                     -- `sent` or `failed`
+    leaving_as BLOB                      -- the final name, once chosen
+);
+CREATE INDEX file_directory ON file (directory);
+
+-- What an inbox is owed.
+CREATE TABLE delivery (
+    file        INTEGER NOT NULL,
+    inbox       TEXT NOT NULL,
+    outcome     TEXT,                    -- accepted, refused, duplicate, expired
+    attempts    INTEGER NOT NULL DEFAULT 0,
+    refusals    INTEGER NOT NULL DEFAULT 0,  -- FAILURE and unknown statuses so far
+    message_id  TEXT,
+    status_type TEXT,
+    message     TEXT,
+    at          INTEGER,
+    next_try    INTEGER NOT NULL DEFAULT 0,
+    asked       INTEGER NOT NULL DEFAULT 0,  -- 1: the server asked for the wait
+    under_way   INTEGER NOT NULL DEFAULT 0,
+    alone       INTEGER NOT NULL DEFAULT 0,  -- 1: not again in a batch
+    PRIMARY KEY (file, inbox)
+) WITHOUT ROWID;
+CREATE INDEX delivery_owed ON delivery (inbox, file) WHERE outcome IS NULL;
+
+-- What an inbox has accepted.
+CREATE TABLE accepted (
+    inbox  TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (inbox, sha256)
+) WITHOUT ROWID;
+
+-- A failed file that `retry` put back: an inbox that has it already does not get it again.
+CREATE TABLE settled_before (
+    directory INTEGER NOT NULL,
+    inode     INTEGER NOT NULL,          -- of the file that was put back
+    sha256    BLOB NOT NULL,
+    inbox     TEXT NOT NULL,
+    PRIMARY KEY (directory, inode, sha256, inbox)
+) WITHOUT ROWID;
+
+CREATE TABLE inbox_total (
+    directory  INTEGER NOT NULL,
+    inbox      TEXT NOT NULL,
+    accepted   INTEGER NOT NULL DEFAULT 0,
+    refused    INTEGER NOT NULL DEFAULT 0,
+    unknown    INTEGER NOT NULL DEFAULT 0,   -- messages whose answer never came
+    last_error TEXT,
+    last_error_at INTEGER,
+    PRIMARY KEY (directory, inbox)
+) WITHOUT ROWID;
+"#];
+
+/// The format of an open database.
+pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Sets the connection up and brings the tables up to date. Gives the format found, which may be newer than ours:
+/// then nothing was changed.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
+    let found = format(connection)?;
+    if found > FORMAT {
+        return Ok(found);
+    }
+    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "cache_size", -4096)?;
+    connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    connection.set_prepared_statement_cache_capacity(64);
+    if found < FORMAT {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for step in STEPS.iter().skip(usize::try_from(found).unwrap_or(0)) {
+            transaction.execute_batch(step)?;
+        }
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+        transaction.commit()?;
+    }
+    Ok(found)
+}

@@ -1,0 +1,130 @@
+//! What we keep: the one user of the file system and of SQLite.
+//!
+//! # On disk
+//!
+//! ```text
+//! STATE/ledger.db        SQLite, WAL, synchronous=FULL: cursors, results under way, hand-over lists,
+//!                        fingerprints, files in `sending/` and what each inbox is owed
+//! STATE/lock             held (flock) by the one agent that writes the ledger
+//! OUTPUT/.staging/       content blocks of a part that is not handed over yet: PART-SEQ, PART-SEQ.meta
+//! OUTPUT/.staging/identity  a random name for this directory, known to the ledger
+//! OUTPUT/.quarantine/    blocks that are not handed over, each with NAME.reason.json
+//! DROP/sending/TOKEN     our copy of a dropped file; TOKEN.wire what is sent, where that differs from the file;
+//!                        TOKEN.orig the original on its way out; TOKEN.receipt a receipt being written
+//! DROP/sent/, DROP/failed/  where a file ends, with NAME.receipt.json
+//! ```
+//!
+//! Every name below is made by us; nothing a server says becomes part of one but a timestamp that was read and
+//! written again.
+//!
+//! # A content block: steps and crashes
+//!
+//! | after step | what a crash leaves | what the next start does |
+//! |---|---|---|
+//! | 1 a part is begun (row `part`, not committed) | the row | sweeps it with its blocks, fingerprints and files |
+//! | 2 blocks are written to `.staging/`, rows in small batches | files, rows of an uncommitted part | the same |
+//! | 3 one flush makes the files durable | the same, durable | the same |
+//! | 4 one transaction commits the part: its rows and the position in the result | a committed part, all in `.staging/` | renames what is still staged; what is not there was handed over |
+//! | 5 each file is renamed, then both directories are synced | some renamed | the same; nobody gets a block twice, also when a reader has taken it |
+//! | 6 one transaction clears the list and, after the last part, moves the cursor | nothing half done | asks for the next range |
+//!
+//! "Not there means handed over" holds only while `.staging/` is the directory we wrote to. [`staging`] gives it an
+//! identity that the ledger knows; where it does not fit any more, the rows of a committed part whose files cannot
+//! be found are forgotten and the range is asked for again ([`ledger::feeds`]).
+//!
+//! # A dropped file: steps and crashes
+//!
+//! | after step | what a crash leaves | what the next start does |
+//! |---|---|---|
+//! | 1 the file is copied to `sending/TOKEN` and checked | a copy without a row | sweeps the copy; the original is still there |
+//! | 2 a flush makes a batch of copies durable | the same | the same |
+//! | 3 one transaction admits the batch (not claimed) | copy, row, original | removes the original if it is still that file |
+//! | 4 the originals leave by way of `sending/TOKEN.orig`; the directory is synced; the batch is claimed | copy and row | may send |
+//! | 5 a message is under way (`under_way`) | an unknown outcome, counted | sends it again |
+//! | 6 the verdict is one transaction | the outcome | goes on |
+//! | 7 the final name is noted, the receipt put there, the file renamed, the row removed | any prefix of these | does them again under the noted name |
+
+pub mod disk;
+pub mod drops;
+pub mod failed;
+pub mod ledger;
+pub mod names;
+pub mod output;
+pub mod staging;
+
+use disk::{Dir, DiskError};
+use ledger::LedgerError;
+
+/// Something could not be kept.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A file or directory.
+    #[error(transparent)]
+    Disk(#[from] DiskError),
+    /// The ledger.
+    #[error(transparent)]
+    Ledger(#[from] LedgerError),
+    /// A directory of ours was replaced, emptied or unmounted while it was in use.
+    #[error("use {path}: it was replaced or emptied by somebody else", path = disk::show(.0))]
+    Replaced(std::path::PathBuf),
+    /// Too little free space to go on.
+    #[error("write below {path}: {free} free, less than min_free ({floor})", path = disk::show(.path))]
+    TooFull {
+        /// Where.
+        path: std::path::PathBuf,
+        /// Bytes free.
+        free: u64,
+        /// `min_free`, in bytes.
+        floor: u64,
+    },
+    /// Another agent works with the same state.
+    #[error("lock {path}: another taxii-sync is running on this state_dir", path = disk::show(.0))]
+    Locked(std::path::PathBuf),
+}
+
+impl StoreError {
+    /// What the operator can do.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            StoreError::Disk(error) if error.is_full() => "free some space; the agent goes on by itself",
+            StoreError::TooFull { .. } => "free some space; the feed goes on by itself",
+            StoreError::Disk(_) => {
+                "check that the path exists, is a local file system and that the agent may write there"
+            }
+            StoreError::Ledger(error) => error.hint(),
+            StoreError::Replaced(_) => "nothing to do: what is missing is asked for again",
+            StoreError::Locked(_) => "stop the other one, or give this one a state_dir of its own",
+        }
+    }
+}
+
+/// What this room's operations give.
+pub type Result<T, E = StoreError> = std::result::Result<T, E>;
+
+/// The file that tells one of our directories from another one under the same path.
+const IDENTITY: &str = "identity";
+
+/// Whether the directory still is the one that the ledger knows by `identity`.
+fn has_identity(dir: &Dir, identity: &str) -> Result<bool> {
+    match dir.read(IDENTITY)? {
+        Some(file) => {
+            let mut bytes = [0; 64];
+            let count = file.read(&mut bytes)?;
+            Ok(bytes.get(..count) == Some(identity.as_bytes()))
+        }
+        None => Ok(false),
+    }
+}
+
+/// Gives the directory a new identity.
+fn give_identity(dir: &Dir) -> Result<String> {
+    let identity = random_name();
+    dir.put(IDENTITY, identity.as_bytes(), 0o600)?;
+    dir.sync()?;
+    Ok(identity)
+}
+
+/// A name nobody else has: 128 random bits.
+fn random_name() -> String {
+    format!("{:032x}", fastrand::u128(..))
+}

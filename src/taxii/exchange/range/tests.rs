@@ -1,0 +1,279 @@
+//! Tests of ranges and cursors.
+
+use super::*;
+
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(86_400);
+const PACE: Pace = Pace { lag: MINUTE, window: DAY, overlap: Duration::ZERO, precision: Precision::Micros };
+
+fn time(text: &str) -> Timestamp {
+    Timestamp::parse(text).unwrap_or_else(|| panic!("{text} is not a timestamp"))
+}
+
+fn at(text: &str) -> DateTime<Utc> {
+    time(text).at
+}
+
+/// A range as (cursor, begin, end), as it is written.
+fn shown(range: Option<Range>) -> Option<(String, String, String)> {
+    let text = |time: Option<Timestamp>| time.map_or("none".to_owned(), |time| time.text);
+    range.map(|range| (text(range.cursor), text(range.begin), range.end.text))
+}
+
+fn range(begin: &str, end: &str) -> Range {
+    let begin = Some(time(begin));
+    Range { cursor: begin.clone(), begin, end: time(end), rounds: 0, unreadable_to: None }
+}
+
+fn same(cursor: &str, begin: &str, end: &str) -> Option<(String, String, String)> {
+    Some((cursor.to_owned(), begin.to_owned(), end.to_owned()))
+}
+
+#[test]
+fn the_servers_clock_is_ours_and_the_skew() {
+    let (date, local) = (at("2024-03-01T12:05:00Z"), at("2024-03-01T12:00:00Z"));
+    assert_eq!(server_now(at("2024-03-02T00:00:00Z"), skew(date, local)), at("2024-03-02T00:05:00Z"));
+    assert_eq!(server_now(local, TimeDelta::MAX), local, "an absurd skew is none");
+}
+
+#[test]
+fn a_range_ends_a_lag_before_now_or_a_window_after_the_cursor() {
+    let now = at("2024-03-10T12:00:00.1234567Z");
+    let ask = |cursor: &str| shown(ask(Some(&time(cursor)), None, now, &PACE));
+    let near = "2024-03-10T11:00:00Z";
+    assert_eq!(ask(near), same(near, "2024-03-10T11:00:00.000000Z", "2024-03-10T11:59:00.123456Z"));
+    let far = "2024-03-01T00:00:00.9999999+02:00";
+    assert_eq!(ask(far), same(far, "2024-02-29T22:00:00.999999Z", "2024-03-01T22:00:00.999999Z"));
+    assert_eq!(ask("2024-03-10T11:59:00.123456Z"), None, "nothing to ask for yet");
+    assert_eq!(ask("2024-03-10T11:59:00.1234565Z"), None, "the end is rounded down first");
+    assert_eq!(ask("2051-01-01T00:00:00Z"), None, "a cursor in the future");
+}
+
+#[test]
+fn without_a_cursor_a_range_begins_at_the_start_or_at_the_beginning() {
+    let now = at("2024-03-10T12:00:00Z");
+    let started = ask(None, Some(at("2024-02-09T12:00:00.5Z")), now, &Pace { overlap: Duration::ZERO, ..PACE });
+    let begin = "2024-02-09T12:00:00.500000Z";
+    assert_eq!(shown(started), same(begin, begin, "2024-02-10T12:00:00.500000Z"));
+    let beginning = ask(None, None, now, &PACE);
+    assert_eq!(shown(beginning), same("none", "none", "2024-03-10T11:59:00.000000Z"));
+    let cursor = time("2024-03-10T00:00:00Z");
+    let both = ask(Some(&cursor), Some(at("2024-02-09T12:00:00Z")), now, &PACE).unwrap();
+    assert_eq!(both.cursor, Some(cursor), "the cursor wins");
+}
+
+#[test]
+fn an_overlap_is_subtracted_from_the_begin_only() {
+    let now = at("2024-03-10T12:00:00Z");
+    let cursor = "2024-03-01T00:00:00Z";
+    let pace = Pace { overlap: 3 * DAY, window: HOUR, ..PACE };
+    let asked = ask(Some(&time(cursor)), None, now, &pace);
+    let wanted = same(cursor, "2024-02-27T00:00:00.000000Z", "2024-03-01T01:00:00.000000Z");
+    assert_eq!(shown(asked), wanted, "an overlap longer than the window stops nothing");
+    let endless = ask(Some(&time(cursor)), None, now, &Pace { overlap: Duration::MAX, ..PACE }).unwrap();
+    assert_eq!(endless.begin.unwrap().text, "0001-01-01T00:00:00.000000Z");
+}
+
+#[test]
+fn both_bounds_are_rounded_down_to_what_the_server_can_read() {
+    let now = at("2024-03-10T12:34:56.789Z");
+    let cursor = "2024-03-10T12:00:59.999999Z";
+    let table = [
+        (Precision::Micros, "2024-03-10T12:00:59.999999Z", "2024-03-10T12:33:56.789000Z"),
+        (Precision::Millis, "2024-03-10T12:00:59.999Z", "2024-03-10T12:33:56.789Z"),
+        (Precision::Seconds, "2024-03-10T12:00:59Z", "2024-03-10T12:33:56Z"),
+        (Precision::Minutes, "2024-03-10T12:00:00Z", "2024-03-10T12:33:00Z"),
+    ];
+    for (precision, begin, end) in table {
+        let asked = ask(Some(&time(cursor)), None, now, &Pace { precision, ..PACE });
+        assert_eq!(shown(asked), same(cursor, begin, end));
+    }
+}
+
+#[test]
+fn a_window_shorter_than_the_precision_still_gets_on() {
+    let pace = Pace { window: Duration::from_secs(1), precision: Precision::Minutes, ..PACE };
+    let asked = ask(Some(&time("2024-03-01T12:00:30Z")), None, at("2024-03-10T12:00:00Z"), &pace).unwrap();
+    assert_eq!(asked.end.text, "2024-03-01T12:01:00Z");
+}
+
+#[test]
+fn the_cursor_follows_the_table() {
+    let asked = range("2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z");
+    let late = at("2024-03-05T00:00:00Z");
+    let to = |text: &str, shortened| CursorMove::To { cursor: time(text), shortened };
+    let stays = CursorMove::Unchanged { within_overlap: false };
+    // The end stated, the Date of the reply, the move.
+    let table = [
+        (Some("2024-03-02T00:00:00Z"), late, to("2024-03-02T00:00:00Z", false)),
+        (Some("2024-03-02T02:00:00.0+02:00"), late, to("2024-03-02T02:00:00.0+02:00", false)),
+        (Some("2024-03-01T12:00:00.1234567Z"), late, to("2024-03-01T12:00:00.1234567Z", true)),
+        (Some("2024-03-02T00:00:00.000001Z"), late, to("2024-03-02T00:00:00Z", false)),
+        (Some("2051-01-01T00:00:00Z"), late, to("2024-03-02T00:00:00Z", false)),
+        (None, late, to("2024-03-02T00:00:00Z", false)),
+        (Some("2024-03-01T00:00:00Z"), late, stays.clone()),
+        (Some("2023-03-01T00:00:00Z"), late, stays.clone()),
+        // Never later than the reply itself.
+        (Some("2024-03-02T00:00:00Z"), at("2024-03-01T18:00:00Z"), to("2024-03-01T18:00:00.000000Z", false)),
+        (None, at("2024-03-01T18:00:00Z"), to("2024-03-01T18:00:00.000000Z", false)),
+        (Some("2051-01-01T00:00:00Z"), at("2024-03-01T18:00:00Z"), to("2024-03-01T18:00:00.000000Z", false)),
+        (Some("2024-03-01T12:00:00Z"), at("2024-03-01T06:00:00Z"), to("2024-03-01T06:00:00.000000Z", true)),
+        (None, at("2024-03-01T00:00:00Z"), stays.clone()),
+        (None, at("1970-01-01T00:00:00Z"), stays),
+    ];
+    for (end, date, wanted) in table {
+        let end = end.map(time);
+        assert_eq!(next_cursor(&asked, end.as_ref(), date), wanted, "{end:?} at {date}");
+    }
+}
+
+#[test]
+fn from_the_beginning_any_end_is_progress() {
+    let asked = Range { cursor: None, begin: None, ..range("2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z") };
+    let end = time("2001-01-01T00:00:00Z");
+    let wanted = CursorMove::To { cursor: end.clone(), shortened: true };
+    assert_eq!(next_cursor(&asked, Some(&end), at("2024-03-05T00:00:00Z")), wanted);
+}
+
+#[test]
+fn the_cursor_never_moves_back_into_the_overlap() {
+    let asked =
+        Range { begin: Some(time("2024-02-29T00:00:00Z")), ..range("2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z") };
+    let moved = |end: &str| next_cursor(&asked, Some(&time(end)), at("2024-03-05T00:00:00Z"));
+    assert_eq!(moved("2024-02-29T12:00:00Z"), CursorMove::Unchanged { within_overlap: true });
+    assert_eq!(moved("2024-02-29T00:00:00Z"), CursorMove::Unchanged { within_overlap: false });
+}
+
+#[test]
+fn a_server_that_shortens_the_range_to_less_than_the_overlap_is_asked_without_it() {
+    let pace = Pace { overlap: HOUR, ..PACE };
+    let now = at("2024-03-10T12:00:00Z");
+    let asked = ask(Some(&time("2024-03-10T00:00:00Z")), None, now, &pace).unwrap();
+    let short = next_cursor(&asked, Some(&time("2024-03-09T23:30:00Z")), now);
+    let again = asked.follow(&short, now, &pace).unwrap();
+    assert_eq!(again.begin.as_ref().unwrap().text, "2024-03-10T00:00:00.000000Z");
+    assert_eq!(again.end, asked.end);
+    let still = next_cursor(&again, Some(&time("2024-03-09T23:30:00Z")), now);
+    assert_eq!(again.follow(&still, now, &pace), None, "and that only once");
+    assert_eq!(again.follow(&CursorMove::Unchanged { within_overlap: true }, now, &pace), None);
+}
+
+#[test]
+fn a_shortened_range_is_asked_for_again_to_the_same_end_without_overlap() {
+    let pace = Pace { overlap: HOUR, ..PACE };
+    let now = at("2024-03-10T12:00:00Z");
+    let asked = ask(Some(&time("2024-03-10T00:00:00Z")), None, now, &pace).unwrap();
+    let moved = next_cursor(&asked, Some(&time("2024-03-10T06:00:00Z")), now);
+    let rest = asked.follow(&moved, now, &pace);
+    assert_eq!(shown(rest), same("2024-03-10T06:00:00Z", "2024-03-10T06:00:00.000000Z", &asked.end.text));
+}
+
+#[test]
+fn a_server_clock_behind_ours_makes_no_hot_loop() {
+    // The server caps the end to its own time, a little later each time, which never reaches what we ask for.
+    let now = at("2024-03-10T12:00:00Z");
+    let near = |pace: &Pace| {
+        let asked = ask(Some(&time("2024-03-10T11:00:00Z")), None, now, pace).unwrap();
+        let end = Timestamp::new(earlier(asked.end.at, MINUTE / 2), Precision::Micros);
+        asked.follow(&next_cursor(&asked, Some(&end), now), now, pace)
+    };
+    assert_eq!(near(&PACE), None, "less than the lag is left");
+    let mut asked = ask(Some(&time("2024-03-10T00:00:00Z")), None, now, &PACE);
+    let mut polls = 0;
+    while let Some(range) = asked {
+        polls += 1;
+        let end = Timestamp::new(later(range.cursor.as_ref().unwrap().at, Duration::from_secs(1)), Precision::Micros);
+        asked = range.follow(&next_cursor(&range, Some(&end), now), now, &PACE);
+    }
+    assert_eq!(polls, 1001, "an end that creeps stops after a thousand rounds");
+}
+
+#[test]
+fn windows_follow_one_another_up_to_the_end_fixed_at_the_start() {
+    let now = at("2024-03-10T12:00:00Z");
+    let mut asked = ask(None, Some(at("2024-03-08T00:00:00Z")), now, &PACE);
+    let mut ends = Vec::new();
+    while let Some(range) = asked {
+        ends.push(range.end.text.clone());
+        asked = range.follow(&next_cursor(&range, None, now), now, &PACE);
+    }
+    assert_eq!(ends, ["2024-03-09T00:00:00.000000Z", "2024-03-10T00:00:00.000000Z", "2024-03-10T11:59:00.000000Z"]);
+}
+
+#[test]
+fn a_window_shortened_by_less_than_the_lag_is_no_end_of_the_cycle() {
+    let now = at("2024-03-10T12:00:00Z");
+    let asked = ask(None, Some(at("2024-03-08T00:00:00Z")), now, &PACE).unwrap();
+    let end = time("2024-03-08T23:59:30Z");
+    let next = asked.follow(&next_cursor(&asked, Some(&end), now), now, &PACE);
+    assert_eq!(shown(next), same(&end.text, "2024-03-08T23:59:30.000000Z", "2024-03-09T23:59:30.000000Z"));
+}
+
+#[test]
+fn a_reply_that_moves_nothing_ends_the_cycle() {
+    let now = at("2024-03-10T12:00:00Z");
+    let asked = ask(None, Some(at("2024-03-08T00:00:00Z")), now, &PACE).unwrap();
+    assert_eq!(asked.follow(&CursorMove::Unchanged { within_overlap: false }, now, &PACE), None);
+}
+
+#[test]
+fn halving_gets_at_everything_but_one_second() {
+    // One unreadable block sits at this label; every range that holds it is refused.
+    let bad = at("2024-03-10T03:45:17.25Z");
+    let now = at("2024-03-10T12:00:00Z");
+    let mut cursor = time("2024-03-09T00:00:00Z");
+    let mut asked = ask(Some(&cursor), None, now, &PACE);
+    let mut requests = Vec::new();
+    while let Some(range) = asked {
+        requests.push((range.begin.clone().unwrap().text, range.end.text.clone()));
+        let from = range.cursor.as_ref().unwrap().at;
+        assert_eq!(from, cursor.at, "nothing is left out");
+        if from < bad && bad <= range.end.at {
+            asked = range.half(&PACE);
+        } else {
+            cursor = range.end.clone();
+            let moved = next_cursor(&range, Some(&cursor), now);
+            asked = range.follow(&moved, now, &PACE);
+        }
+    }
+    assert!(cursor.at < bad && bad - cursor.at <= TimeDelta::seconds(1), "stopped at {}", cursor.text);
+    assert!(requests.len() < 50, "{} requests", requests.len());
+    let count = requests.len();
+    requests.sort();
+    requests.dedup();
+    assert_eq!(requests.len(), count, "no range is asked for twice");
+}
+
+#[test]
+fn a_range_of_a_second_is_not_halved() {
+    let half = |end: &str| range("2024-03-01T00:00:00Z", end).half(&PACE).map(|half| half.end.text);
+    assert_eq!(half("2024-03-01T00:00:01Z"), None);
+    assert_eq!(half("2024-03-01T00:00:00.5Z"), None);
+    assert_eq!(half("2024-03-01T00:00:01.5Z"), Some("2024-03-01T00:00:01.000000Z".into()));
+    assert_eq!(half("2024-03-01T00:00:02Z"), Some("2024-03-01T00:00:01.000000Z".into()));
+    let minutes = Pace { precision: Precision::Minutes, ..PACE };
+    assert_eq!(range("2024-03-01T00:00:00Z", "2024-03-01T00:01:00Z").half(&minutes), None);
+    let beginning = Range { cursor: None, begin: None, ..range("2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z") };
+    assert_eq!(beginning.half(&PACE).unwrap().end.text, "1997-01-31T00:00:00.000000Z");
+    let early = Range { end: time("1960-01-01T00:00:00Z"), ..beginning };
+    assert_eq!(early.half(&PACE), None);
+}
+
+#[test]
+fn a_fault_in_the_overlap_does_not_hold_up_what_is_new() {
+    let pace = Pace { overlap: DAY, ..PACE };
+    let asked = ask(Some(&time("2024-03-10T00:00:00Z")), None, at("2024-03-10T12:01:00Z"), &pace).unwrap();
+    assert_eq!(asked.begin.as_ref().unwrap().text, "2024-03-09T00:00:00.000000Z");
+    let half = shown(asked.half(&pace));
+    assert_eq!(half, same("2024-03-10T00:00:00Z", "2024-03-10T00:00:00.000000Z", "2024-03-10T06:00:00.000000Z"));
+}
+
+#[test]
+fn a_range_is_kept_as_it_was_sent() {
+    let now = at("2024-03-10T12:00:00.1234567Z");
+    let cursor = time("2024-03-01T00:00:00.1234567+02:00");
+    let asked = ask(Some(&cursor), None, now, &PACE).unwrap().half(&PACE).unwrap();
+    let stored = serde_json::to_string(&asked).unwrap();
+    assert_eq!(serde_json::from_str::<Range>(&stored).unwrap(), asked);
+}

@@ -1,0 +1,231 @@
+//! What can go wrong on the way to a server and back.
+
+use std::time::Duration;
+
+use super::SecretError;
+
+/// Why an exchange failed.
+///
+/// Addresses in it never show user information or a query, and server text in it is escaped, truncated and free of
+/// known secrets. What to do about it is [`WireError::hint`].
+#[derive(Debug, thiserror::Error)]
+pub enum WireError {
+    /// Something in the settings cannot be used: a header, a certificate, a key, the proxy.
+    #[error("{what}")]
+    Settings {
+        /// What, and why not.
+        what: String,
+        /// What to do about it.
+        hint: String,
+    },
+    /// A secret cannot be had.
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    /// Requests do not go to this address.
+    #[error("no request goes to {url}: {reason}")]
+    Origin {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        reason: &'static str,
+        /// What to do about it.
+        hint: String,
+    },
+    /// Credentials would travel readable by everyone.
+    #[error("credentials are not sent over plain http to {url}")]
+    Plaintext {
+        /// The address.
+        url: String,
+    },
+    /// The server sends us elsewhere.
+    #[error("{url} answered with HTTP {status}, a redirect to {target}: {reason}")]
+    Redirect {
+        /// The address that answered.
+        url: String,
+        /// The HTTP status code.
+        status: u16,
+        /// Where to.
+        target: String,
+        /// Why it is not followed.
+        reason: &'static str,
+    },
+    /// The login for a token failed. The message was not sent.
+    #[error("the login at {url} failed: {reason}")]
+    Login {
+        /// The login address.
+        url: String,
+        /// What happened.
+        reason: String,
+        /// Whether another try may help.
+        class: Class,
+    },
+    /// No connection: the name, the network, the proxy or TLS. The server did not act on the request.
+    #[error("no connection to {url}: {reason}")]
+    Connect {
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+        /// What to do about it.
+        hint: String,
+        /// Whether another try may help.
+        class: Class,
+    },
+    /// A time-out passed.
+    #[error("{}", limit.phrase(url, *value))]
+    Timeout {
+        /// The address.
+        url: String,
+        /// Which one.
+        limit: Limit,
+        /// How long it is.
+        value: Duration,
+        /// Whether the server may have acted on the request.
+        unknown: bool,
+    },
+    /// The connection broke, or what came back is not HTTP.
+    #[error("no answer from {url}: {reason}")]
+    Broken {
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+        /// Whether the server may have acted on the request.
+        unknown: bool,
+    },
+    /// The body ended before its announced end.
+    #[error("the reply of {url} was cut short after {read} bytes: {reason}")]
+    CutShort {
+        /// The address.
+        url: String,
+        /// Bytes read until then.
+        read: u64,
+        /// What happened.
+        reason: String,
+    },
+    /// The body is longer than `max_response`.
+    #[error("the reply of {url} is longer than max_response ({limit} bytes)")]
+    TooLarge {
+        /// The address.
+        url: String,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The body is compressed in a way we did not ask for, or its compression is damaged.
+    #[error("the reply of {url} cannot be decompressed: {reason}")]
+    Encoding {
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+    /// A file of the request's body cannot be read, or became shorter. What was sent of it is no whole message.
+    #[error("the request to {url} cannot be read: {reason}")]
+    File {
+        /// The address.
+        url: String,
+        /// What happened.
+        reason: String,
+    },
+}
+
+/// Whether another try may help.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Yes: it may pass by itself.
+    Transient,
+    /// No: somebody has to change something.
+    Admin,
+}
+
+/// The limits of time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// `connect_timeout`.
+    Connect,
+    /// `idle_timeout`.
+    Idle,
+    /// `total_timeout`.
+    Total,
+    /// Less than 1 KiB/s of a reply's body over this time.
+    Pace,
+}
+
+impl Limit {
+    fn phrase(self, url: &str, value: Duration) -> String {
+        match self {
+            Limit::Connect => format!("no connection to {url} within {value:?} (connect_timeout)"),
+            Limit::Idle => format!("no progress with {url} for {value:?} (idle_timeout)"),
+            Limit::Total => format!("the exchange with {url} took longer than {value:?} (total_timeout)"),
+            Limit::Pace => format!("the reply of {url} came slower than 1 KiB/s over {value:?}"),
+        }
+    }
+}
+
+impl WireError {
+    /// Whether another try may help.
+    pub fn class(&self) -> Class {
+        use WireError as E;
+        match self {
+            E::Settings { .. } | E::Secret(_) | E::Origin { .. } | E::Plaintext { .. } | E::Redirect { .. } => {
+                Class::Admin
+            }
+            // The same reply will be as long tomorrow.
+            E::TooLarge { .. } => Class::Admin,
+            E::Login { class, .. } | E::Connect { class, .. } => *class,
+            E::Timeout { .. } | E::Broken { .. } | E::CutShort { .. } | E::Encoding { .. } | E::File { .. } => {
+                Class::Transient
+            }
+        }
+    }
+
+    /// What to do about it; empty where there is nothing to do but wait.
+    pub fn hint(&self) -> &str {
+        use WireError as E;
+        match self {
+            E::Settings { hint, .. } | E::Origin { hint, .. } | E::Connect { hint, .. } => hint,
+            E::Secret(_) => "put the secret there, readable by the agent",
+            E::Plaintext { .. } => "use https, or set plaintext_credentials = true if the network is trusted",
+            E::Redirect { .. } => "if that is the right address, put it into the configuration",
+            E::Login { class: Class::Admin, .. } => "check the user name, the password and the login address",
+            E::TooLarge { .. } => "raise max_response of the server, or shorten window of the feed",
+            E::Timeout { limit: Limit::Connect, .. } => "check the address, the firewall and connect_timeout",
+            E::Timeout { limit: Limit::Idle, .. } => "if the server is only slow, raise idle_timeout",
+            E::Timeout { limit: Limit::Total, .. } => "raise total_timeout, or shorten window of the feed",
+            _ => "",
+        }
+    }
+
+    /// Whether the server may have acted on the request although its verdict was not read. False when it certainly
+    /// did not get the whole request.
+    pub fn outcome_unknown(&self) -> bool {
+        match self {
+            WireError::Timeout { unknown, .. } | WireError::Broken { unknown, .. } => *unknown,
+            WireError::CutShort { .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => true,
+            _ => false,
+        }
+    }
+
+    pub(super) fn settings(what: impl Into<String>, hint: impl Into<String>) -> WireError {
+        WireError::Settings { what: what.into(), hint: hint.into() }
+    }
+}
+
+/// Text from outside as people may see it: control characters escaped, at most 200 characters.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 200;
+    let mut out = String::new();
+    for (n, c) in text.chars().enumerate() {
+        if n == LONGEST {
+            out.push('…');
+            break;
+        }
+        // Formatting characters (bidirectional overrides, zero width) could make a line show what it does not say.
+        if c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}') {
+            out.extend(c.escape_unicode());
+        } else {
+            out.push(c);
+        }
+    }
+    out
+}
