@@ -10,5 +10,8 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod common;
+mod poll;
+mod push;
 mod readme;
 mod walls;
