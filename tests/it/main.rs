@@ -11,7 +11,10 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod common;
 mod metrics;
+mod poll;
+mod push;
 mod readme;
 mod systemd;
 mod walls;
