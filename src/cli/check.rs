@@ -7,12 +7,13 @@ use super::{End, Result, load};
 use crate::config;
 
 /// Prints what the configuration means.
-pub(super) fn check(file: &Path, as_json: bool) -> Result<End> {
+pub(super) fn check(file: &Path, online: bool, as_json: bool) -> Result<End> {
     let loaded = load(file)?;
     let errors = Say::new(true);
     for warning in &loaded.warnings {
         errors.line(&format!("warning: {}:{warning}", file.display()));
     }
+    let _ = online;
     if as_json {
         json(&config::explain_json(&loaded.config));
     } else {

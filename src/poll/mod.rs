@@ -54,6 +54,8 @@ pub struct Feed {
     pub clock: Clock,
     /// How long trouble is put up with before the poll fails.
     pub patience: Patience,
+    /// Up to here only; `None`: up to now.
+    pub until: Option<DateTime<Utc>>,
     /// Set when the agent stops: the poll ends at the next step that can be taken up again.
     pub stop: CancellationToken,
 }
@@ -145,20 +147,23 @@ struct Unreadable {
     words: String,
 }
 
+/// What the cursor of a feed belongs to: with another identity it starts afresh.
+pub fn identity(settings: &config::Feed, query: Option<&Query>) -> String {
+    let query = query.map(|query| &query.xml);
+    // JSON keeps the parts apart whatever they hold.
+    serde_json::json!([
+        settings.server,
+        settings.collection,
+        settings.subscription_id,
+        settings.content_bindings,
+        query
+    ])
+    .to_string()
+}
+
 impl Feed {
-    /// What the cursor belongs to: with another identity it starts afresh.
-    pub fn identity(&self) -> String {
-        let settings = &self.settings;
-        let query = self.query.as_ref().map(|query| &query.xml);
-        // JSON keeps the parts apart whatever they hold.
-        serde_json::json!([
-            settings.server,
-            settings.collection,
-            settings.subscription_id,
-            settings.content_bindings,
-            query
-        ])
-        .to_string()
+    fn identity(&self) -> String {
+        identity(&self.settings, self.query.as_ref())
     }
 
     /// Polls up to now, and notes in the ledger how it ended.
@@ -328,6 +333,7 @@ impl Feed {
     ) -> Result<Ended, Failure> {
         let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
         let now = exchange::server_now(self.clock.now(), skew);
+        let now = self.until.map_or(now, |until| until.min(now));
         let mut next = match unreadable {
             Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
             None => self.ask(self.cursor().await?.as_ref(), now, setting),

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::blocking;
 use super::leave::{Drops, Open};
 use super::settle::{Moment, Settling};
+use super::transform::transform;
 use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
@@ -88,6 +88,8 @@ pub struct Parts {
 /// A batch of files on their way in.
 #[derive(Default)]
 struct Batch {
+    /// Copies in `sending/` that nobody knows yet.
+    tokens: Vec<String>,
     writers: Vec<FileWriter>,
     admissions: Vec<Admission>,
     bytes: u64,
@@ -145,10 +147,10 @@ impl DropWalk {
     /// Opens the directory, makes it where it is missing, and lets leave what had not left at an earlier end.
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
-        let (give_up, keep_sent) = (self.settings.give_up, self.settings.keep_sent);
+        let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
         let open = blocking(move || {
             let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
-            let open = Open { name, dir, give_up, keep_sent };
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
             open.let_all_leave(&ledger)?;
             Ok(Arc::new(open))
         })
@@ -254,9 +256,20 @@ struct Look {
 impl Look {
     fn run(mut self, settling: &mut Settling) -> Result<Looked> {
         self.open.dir.claim_unclaimed()?;
+        let mut batch = Batch::default();
+        let taken = self.take_settled(settling, &mut batch).and_then(|()| self.admit(&mut batch));
+        if taken.is_err() {
+            // What was copied but not admitted is still where it was dropped; the copies only take up room.
+            self.open.dir.forget(&batch.tokens)?;
+        }
+        taken?;
+        self.open.let_all_leave(&self.ledger)?;
+        Ok(self.looked)
+    }
+
+    fn take_settled(&mut self, settling: &mut Settling, batch: &mut Batch) -> Result<()> {
         let open = self.open.clone();
         let included = self.included.clone();
-        let mut batch = Batch::default();
         settling.begin();
         open.dir.candidates(&|name| is_dropped(name, &included), |candidates| {
             let moment = Moment {
@@ -268,22 +281,20 @@ impl Look {
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
                     Some(left) => self.not_yet(left),
-                    None if self.take(&candidate, &mut batch)? => {}
+                    None if self.take(&candidate, batch)? => {}
                     None => {
                         settling.forget(&candidate.name);
                         self.not_yet(self.settings.settle);
                     }
                 }
                 if batch.admissions.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
-                    self.admit(&mut batch)?;
+                    self.admit(batch)?;
                 }
             }
             Ok(!self.stop.is_cancelled())
         })?;
-        self.admit(&mut batch)?;
         settling.end();
-        open.let_all_leave(&self.ledger)?;
-        Ok(self.looked)
+        Ok(())
     }
 
     fn not_yet(&mut self, left: Duration) {
@@ -316,6 +327,7 @@ impl Look {
     }
 
     fn check(&mut self, candidate: &Candidate, copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
+        batch.tokens.push(copied.token.clone());
         let finding = match finding {
             Finding::Sendable(sendable) => {
                 sendable.remarks.iter().for_each(|remark| lines::file_remark(&self.open.name, &candidate.name, remark));
@@ -351,7 +363,14 @@ impl Look {
         finding: std::result::Result<Body, String>,
     ) -> Result<Admission> {
         let stat = &candidate.stat;
-        let deliveries = self.settings.inboxes.iter().map(|inbox| self.delivery(inbox, sha256, finding.as_ref().err()));
+        let before = match sha256 {
+            Some(sha256) => self.ledger.settled_before(self.open.dir.id(), stat.inode, &sha256)?,
+            None => Vec::new(),
+        };
+        let deliveries = self.settings.inboxes.iter().map(|inbox| {
+            let settled = before.contains(inbox);
+            self.delivery(inbox, sha256, finding.as_ref().err(), settled)
+        });
         let deliveries = deliveries.collect::<Result<Vec<_>>>()?;
         let (body, refusal) = match finding {
             Ok(body) => (Some(body), None),
@@ -374,14 +393,23 @@ impl Look {
         })
     }
 
-    fn delivery(&self, inbox: &str, sha256: Option<[u8; 32]>, refusal: Option<&String>) -> Result<NewDelivery> {
+    /// What an inbox is owed. `settled`: it had accepted the file before that was put back by `retry`.
+    fn delivery(
+        &self,
+        inbox: &str,
+        sha256: Option<[u8; 32]>,
+        refusal: Option<&String>,
+        settled: bool,
+    ) -> Result<NewDelivery> {
         let inbox = inbox.to_owned();
         if let Some(refusal) = refusal {
             return Ok(NewDelivery { inbox, outcome: Some(Outcome::Refused), message: Some(refusal.clone()) });
         }
         let known = match sha256 {
-            Some(sha256) if !self.settings.resend_duplicates => self.ledger.has_accepted(&inbox, &sha256)?,
-            _ => false,
+            Some(sha256) if !self.settings.resend_duplicates && !settled => {
+                self.ledger.has_accepted(&inbox, &sha256)?
+            }
+            _ => settled,
         };
         Ok(NewDelivery { inbox, outcome: known.then_some(Outcome::Duplicate), message: None })
     }
@@ -393,14 +421,14 @@ impl Look {
     }
 
     fn admit(&mut self, batch: &mut Batch) -> Result<()> {
-        let Batch { writers, admissions, .. } = std::mem::take(batch);
-        if admissions.is_empty() {
+        if batch.admissions.is_empty() {
             return Ok(());
         }
-        let admitted = self.open.dir.admit(writers, &admissions)?;
+        let admitted = self.open.dir.admit(std::mem::take(&mut batch.writers), &batch.admissions)?;
         self.looked.admitted += admitted.len() as u64;
-        self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
-        lines::files_admitted(&self.open.name, &admissions);
+        self.looked.refused += batch.admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        lines::files_admitted(&self.open.name, &batch.admissions);
+        *batch = Batch::default();
         Ok(())
     }
 }
@@ -410,41 +438,6 @@ struct Body {
     binding: String,
     wire: bool,
     range: std::ops::Range<u64>,
-}
-
-fn transform(form: &Form, source: &crate::store::disk::FileReader, file: &mut FileWriter) -> Result<u64> {
-    let trouble = |error: std::io::Error| {
-        StoreError::Disk(DiskError { what: "write what is sent of", path: source.path().to_owned(), source: error })
-    };
-    let mut counted = Counted { file, length: 0 };
-    let mut writer = form.writer(&mut counted);
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        writer.write_all(&buffer[..count]).map_err(trouble)?;
-    }
-    writer.finish().map_err(trouble)?;
-    Ok(counted.length)
-}
-
-struct Counted<'a> {
-    file: &'a mut FileWriter,
-    length: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = Write::write(self.file, bytes)?;
-        self.length += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A file whose reading fails for a reason of its own: no permission, a bad block.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::leave::Drops;
-use super::message::{MessageError, assemble};
+use super::message::{Block, MessageError, assemble};
 use super::watch::Bell;
 use crate::clock::Clock;
 use crate::config;
@@ -18,7 +18,7 @@ use crate::observe::lines;
 use crate::peer::{Nothing, Patience, Peer, PeerError, Trouble, class_of, show_remote};
 use crate::store::Result;
 use crate::store::ledger::{Due, FileId, FileRow, Ledger, Outcome, Owed, Settled};
-use crate::taxii::message::ServiceType;
+use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
 
@@ -226,7 +226,11 @@ impl InboxWalk {
         let owed =
             blocking(move || Ok(ledger.due(Due { inbox: &name, now, hurry: mode == Mode::Once, after: 0, limit })?))
                 .await?;
-        Ok(owed.into_iter().filter(|owed| !taken.contains(&owed.file.id)).collect())
+        let mut owed: VecDeque<Owed> = owed.into_iter().filter(|owed| !taken.contains(&owed.file.id)).collect();
+        for one in &mut owed {
+            one.duplicate &= !self.drops.get(one.file.directory).is_some_and(|open| open.resend_duplicates);
+        }
+        Ok(owed)
     }
 
     /// The next files for one message.
@@ -301,7 +305,8 @@ impl InboxWalk {
             };
         let header = self.peer.header();
         let body = {
-            let (walk, files, header) = (self.clone(), rows(batch), header.clone());
+            let (walk, header) = (self.clone(), header.clone());
+            let files: Vec<FileRow> = batch.iter().map(|owed| owed.file.clone()).collect();
             blocking(move || Ok(walk.prepare(&files, &header))).await?
         };
         let body = match body {
@@ -352,19 +357,16 @@ impl InboxWalk {
         (!settled.is_empty()).then_some(settled)
     }
 
-    fn prepare(
-        &self,
-        files: &[FileRow],
-        header: &crate::taxii::message::Header,
-    ) -> std::result::Result<crate::wire::Body, MessageError> {
-        let mut contents = Vec::with_capacity(files.len());
+    fn prepare(&self, files: &[FileRow], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
+        let mut blocks = Vec::with_capacity(files.len());
         for file in files {
             let open = self.drops.get(file.directory);
             let open = open.ok_or_else(|| crate::store::StoreError::Replaced("the drop directory".into()))?;
-            contents.push((file, open.dir.body(file)?));
+            let binding = file.binding.clone().unwrap_or_default();
+            blocks.push(Block { binding, content: open.dir.body(file)?, range: file.body.clone() });
         }
         let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
-        let body = assemble(&self.peer, header, &self.settings.collections, &contents)?;
+        let body = assemble(&self.peer, header, &self.settings.collections, &blocks)?;
         self.ledger.start_attempt(&self.name, &ids, &header.message_id).map_err(crate::store::StoreError::from)?;
         Ok(body)
     }
@@ -480,10 +482,6 @@ impl InboxWalk {
     fn shown(&self, text: &str) -> String {
         show_remote(&self.peer.redact(text))
     }
-}
-
-fn rows(batch: &[Owed]) -> Vec<FileRow> {
-    batch.iter().map(|owed| owed.file.clone()).collect()
 }
 
 /// A panic of a delivery goes on here; one that was aborted belongs to nobody.

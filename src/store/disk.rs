@@ -7,6 +7,8 @@
 //! Nobody here syncs a file twice; the caller gives up the file and starts a new one.
 #![expect(clippy::disallowed_methods, reason = "this is the door to the file system")]
 
+mod by_hand;
+
 use std::ffi::{OsStr, OsString};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -16,6 +18,8 @@ use std::sync::Arc;
 
 use rustix::fs::{self, AtFlags, Mode, OFlags, RenameFlags, ResolveFlags};
 use rustix::io::Errno;
+
+pub use by_hand::{open, scratch};
 
 /// A file-system operation that failed.
 #[derive(Debug, thiserror::Error)]

@@ -245,9 +245,14 @@ impl DropDirectory {
         random_name()
     }
 
-    /// A copy that is not wanted after all.
-    pub fn discard(&self, copied: Copied) -> Result<()> {
-        self.sending.remove(&copied.token)?;
+    /// Removes copies that were not admitted after all. One that the ledger knows stays.
+    pub fn forget(&self, tokens: &[String]) -> Result<()> {
+        for token in tokens {
+            if !self.ledger.knows_token(token)? {
+                self.sending.remove(token)?;
+                self.sending.remove(format!("{token}.wire"))?;
+            }
+        }
         Ok(())
     }
 

@@ -46,6 +46,7 @@
 
 pub mod disk;
 pub mod drops;
+pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;

@@ -22,17 +22,52 @@ pub struct Output {
     pub(super) mode: u32,
     pub(super) group: Option<u32>,
     output: Dir,
-    quarantine: Dir,
+    /// A poll by hand makes it only when there is something to put there.
+    quarantine: Option<Dir>,
     identity: String,
 }
 
-/// How what is handed over shall be.
+/// How what is handed over shall be, and where it waits for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
     /// Permission bits.
     pub mode: u32,
     /// Group, by number.
     pub group: Option<u32>,
+    /// Where the parts are staged.
+    pub staging: Staging,
+}
+
+/// Which directory below the output directory the parts are staged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staging {
+    /// `.staging/`, which belongs to the one agent that polls the feed and outlives it.
+    Kept,
+    /// One of its own, named by a random number, for a poll by hand: an agent may be at work in the same output
+    /// directory. [`remove_own_staging`] takes it away.
+    Own(u64),
+}
+
+impl Staging {
+    fn name(self) -> String {
+        match self {
+            Staging::Kept => ".staging".to_owned(),
+            Staging::Own(number) => format!(".staging-{number:016x}"),
+        }
+    }
+}
+
+/// Removes what a poll by hand staged.
+pub fn remove_own_staging(path: &Path, number: u64) -> Result<()> {
+    let Some(output) = Dir::open_if_there(path)? else { return Ok(()) };
+    let name = Staging::Own(number).name();
+    if let Some(staging) = output.existing_sub(&name)? {
+        for name in staging.list()? {
+            staging.remove(name?)?;
+        }
+        output.remove_empty_sub(&name)?;
+    }
+    Ok(())
 }
 
 /// What opening an output directory found and mended.
@@ -46,6 +81,10 @@ pub struct Recovered {
     pub swept: u64,
 }
 
+fn quarantine(output: &Dir) -> Result<Dir> {
+    Ok(output.sub(".quarantine", 0o750)?)
+}
+
 impl Output {
     /// Opens the directory, making it where it is missing, and finishes what an earlier end left half done: a
     /// committed part is handed over, anything else in `.staging/` is removed.
@@ -57,8 +96,11 @@ impl Output {
         now: DateTime<Utc>,
     ) -> Result<(Output, Recovered)> {
         let output = Dir::make(path, 0o755)?;
-        let staging = output.sub(".staging", 0o700)?;
-        let quarantine = output.sub(".quarantine", 0o750)?;
+        let staging = output.sub(&manner.staging.name(), 0o700)?;
+        let quarantine = match manner.staging {
+            Staging::Kept => Some(quarantine(&output)?),
+            Staging::Own(_) => None,
+        };
         let known = ledger.feed_row(feed)?.staging;
         let ours = match &known {
             Some(identity) => has_identity(&staging, identity)?,
@@ -68,7 +110,7 @@ impl Output {
             Some(identity) if ours => identity,
             _ => String::new(),
         };
-        let Manner { mode, group } = manner;
+        let Manner { mode, group, .. } = manner;
         let mut output = Output { ledger, feed, staging, mode, group, output, quarantine, identity };
         let mut recovered = Recovered::default();
         if ours {
@@ -103,7 +145,7 @@ impl Output {
         let mut handed_over = Vec::new();
         if committed {
             self.each_block(part, |block| {
-                if self.destination(block.place).stat(&block.name)?.is_some() {
+                if self.destination(block.place)?.stat(&block.name)?.is_some() {
                     handed_over.push(block.seq);
                 }
                 Ok(())
@@ -169,10 +211,11 @@ impl Output {
         }
     }
 
-    fn destination(&self, place: Place) -> &Dir {
-        match place {
-            Place::Output => &self.output,
-            Place::Quarantine => &self.quarantine,
+    fn destination(&self, place: Place) -> Result<Dir> {
+        match (place, &self.quarantine) {
+            (Place::Output, _) => Ok(self.output.clone()),
+            (Place::Quarantine, Some(made)) => Ok(made.clone()),
+            (Place::Quarantine, None) => quarantine(&self.output),
         }
     }
 
@@ -197,14 +240,14 @@ impl Output {
         self.in_place()?;
         self.output.sync()?;
         if quarantined {
-            self.quarantine.sync()?;
+            self.destination(Place::Quarantine)?.sync()?;
         }
         self.staging.sync()?;
         Ok(self.ledger.finish_part(self.feed, part, now)?)
     }
 
     fn hand_over_block(&self, part: PartId, block: &BlockRow) -> Result<()> {
-        let to = self.destination(block.place);
+        let to = self.destination(block.place)?;
         let staged = staged_name(part, block.seq);
         if !self.staging.touch(&staged)? {
             return Ok(());
@@ -215,12 +258,12 @@ impl Output {
                 Place::Quarantine => format!("{}.reason.json", block.name),
             };
             let from = beside_name(part, block.seq);
-            if self.staging.rename(&from, to, &beside)? == Renamed::TargetExists {
+            if self.staging.rename(&from, &to, &beside)? == Renamed::TargetExists {
                 self.staging.remove(&from)?;
             }
         }
         // The name holds the label and the hash: a file that has it already has the same bytes.
-        if self.staging.rename(&staged, to, &block.name)? == Renamed::TargetExists {
+        if self.staging.rename(&staged, &to, &block.name)? == Renamed::TargetExists {
             self.staging.remove(&staged)?;
         }
         Ok(())

@@ -509,6 +509,7 @@ fn admit(t: &Transaction<'_>, directory: i64, new: &Admission) -> rusqlite::Resu
         ":refusal": new.refusal, ":dropped_at": new.dropped_at.timestamp_millis(),
     })?;
     let id = t.last_insert_rowid();
+    super::retried::forget(t, directory, new.original.1)?;
     let at = new.dropped_at.timestamp_millis();
     for delivery in &new.deliveries {
         t.prepare_cached("INSERT INTO delivery (file, inbox, outcome, message, at) VALUES (?1, ?2, ?3, ?4, ?5)")?

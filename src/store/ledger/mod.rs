@@ -7,6 +7,7 @@ mod deliveries;
 mod feeds;
 mod parts;
 mod report;
+mod retried;
 mod schema;
 
 use std::path::{Path, PathBuf};
@@ -96,6 +97,16 @@ impl Ledger {
             drop(connection);
             ledger.known_format(prepared)?;
         }
+        Ok(ledger)
+    }
+
+    /// A ledger of nobody else's that is gone with its process: in memory, and on disk as far as it outgrows that.
+    pub fn open_temporary() -> Result<Ledger> {
+        // SQLite makes a private, temporary database where the path is empty.
+        let ledger =
+            Ledger::connect(PathBuf::new(), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let prepared = schema::prepare(&mut ledger.lock());
+        ledger.known_format(prepared)?;
         Ok(ledger)
     }
 

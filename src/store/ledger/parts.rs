@@ -114,8 +114,14 @@ impl Ledger {
 
     /// Puts staged blocks on an uncommitted part's list. Gives the numbers of those whose fingerprint was there
     /// already: they are not on the list, and their staged files are to be removed.
+    ///
+    /// A part that was given up takes no more blocks (a writer may outlive the poll it belonged to): their
+    /// fingerprints would make them known although nobody hands them over.
     pub fn add_blocks(&self, feed: FeedId, part: PartId, blocks: &[NewBlock], at: DateTime<Utc>) -> Result<Vec<i64>> {
         self.write_relaxed(|t| {
+            if !t.prepare_cached("SELECT 1 FROM part WHERE id = ?1 AND committed = 0")?.exists([part])? {
+                return Err(rusqlite::Error::QueryReturnedNoRows);
+            }
             let mut fingerprint =
                 t.prepare_cached("INSERT OR IGNORE INTO fingerprint (feed, label, hash, at) VALUES (?1, ?2, ?3, ?4)")?;
             let mut insert = t.prepare_cached(

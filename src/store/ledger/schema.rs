@@ -131,6 +131,15 @@ CREATE TABLE accepted (
     PRIMARY KEY (inbox, sha256)
 ) WITHOUT ROWID;
 
+-- A failed file that `retry` put back: an inbox that has it already does not get it again.
+CREATE TABLE settled_before (
+    directory INTEGER NOT NULL,
+    inode     INTEGER NOT NULL,          -- of the file that was put back
+    sha256    BLOB NOT NULL,
+    inbox     TEXT NOT NULL,
+    PRIMARY KEY (directory, inode, sha256, inbox)
+) WITHOUT ROWID;
+
 CREATE TABLE inbox_total (
     directory  INTEGER NOT NULL,
     inbox      TEXT NOT NULL,
