@@ -14,5 +14,6 @@
 mod docs;
 mod metrics;
 mod readme;
+mod supply;
 mod systemd;
 mod walls;
