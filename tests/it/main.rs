@@ -12,9 +12,11 @@
 )]
 
 mod common;
+mod docs;
 mod metrics;
 mod poll;
 mod push;
 mod readme;
+mod supply;
 mod systemd;
 mod walls;
