@@ -13,6 +13,7 @@
 
 mod common;
 mod docs;
+mod hostile;
 mod metrics;
 mod poll;
 mod push;
