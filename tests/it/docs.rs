@@ -83,7 +83,8 @@ fn what_the_documentation_links_to_is_there() {
             let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
             let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
             assert!(target.exists(), "{} links to {link}", path.display());
-            let heads = anchor.is_empty() || headings(&fs::read_to_string(&target).unwrap()).iter().any(|h| h == anchor);
+            let heads =
+                anchor.is_empty() || headings(&fs::read_to_string(&target).unwrap()).iter().any(|h| h == anchor);
             assert!(heads, "{} links to {link}, and there is no such heading", path.display());
         }
     }
@@ -214,7 +215,10 @@ fn the_line_recipe_writes_one_line_for_each_file() {
     let lines = fs::read_to_string(log.join("indicators.ndjson")).unwrap();
     assert!(lines.ends_with('\n'));
     for (line, hash) in lines.lines().zip(["aa", "bb"]) {
-        assert!(line.starts_with(&format!(r#"{{"taxii":{{"sha256":"{hash}""#)), "lines differ from their beginning: {line}");
+        assert!(
+            line.starts_with(&format!(r#"{{"taxii":{{"sha256":"{hash}""#)),
+            "lines differ from their beginning: {line}"
+        );
         let line: serde_json::Value = serde_json::from_str(line).unwrap();
         assert_eq!(line["event"]["original"], "<r a=\"1\">\n</r>");
     }
