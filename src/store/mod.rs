@@ -51,6 +51,8 @@ pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;
+#[cfg(test)]
+mod simulation;
 pub mod staging;
 
 use disk::{Dir, DiskError};
