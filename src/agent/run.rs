@@ -15,8 +15,9 @@ use crate::observe::lines;
 use crate::peer::Peer;
 use crate::poll::Feed;
 
-/// What is in flight when the agent is told to stop has this long.
-const GRACE: Duration = Duration::from_secs(20);
+/// What is in flight when the agent is told to stop has this long: less than the 20 seconds that are promised, so that
+/// there is time to end.
+const GRACE: Duration = Duration::from_secs(15);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
@@ -261,9 +262,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
         tasks.iter().filter(|(name, task)| !wanted(name, &task.made_of)).map(|(name, _)| name.clone()).collect();
     let ended: Vec<Task<K>> = ending.iter().filter_map(|name| tasks.remove(name)).collect();
     ended.iter().for_each(|task| task.stop.cancel());
+    let until = tokio::time::Instant::now() + GRACE;
     for task in ended {
         let mut running = task.running;
-        if tokio::time::timeout(GRACE, &mut running).await.is_err() {
+        if tokio::time::timeout_at(until, &mut running).await.is_err() {
             running.abort();
         }
     }
