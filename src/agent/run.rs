@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, AgentError, Parts, schedule, service};
+use super::{Agent, AgentError, Parts, schedule, service, textfile};
 use crate::config::{self, Config};
 use crate::observe::lines;
 use crate::peer::Peer;
@@ -18,6 +18,9 @@ use crate::poll::Feed;
 /// What is in flight when the agent is told to stop has this long: less than the 20 seconds that are promised, so that
 /// there is time to end.
 const GRACE: Duration = Duration::from_secs(15);
+
+/// A file system that hangs must not keep the metrics from ending.
+const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
@@ -118,7 +121,9 @@ impl Agent {
 
 struct Running {
     agent: Agent,
-    config: Option<Config>,
+    /// What is in force; the writer of the metrics looks at it.
+    config: watch::Sender<Arc<Config>>,
+    metrics: Task<()>,
     parts: Parts,
     tasks: Tasks,
     bounds: Bounds,
@@ -128,7 +133,12 @@ struct Running {
 impl Running {
     fn new(agent: Agent) -> Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
-        Running { agent, config: None, parts: Parts::default(), tasks: Tasks::default(), bounds, now: Arc::default() }
+        let (config, current) = watch::channel(Arc::default());
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(textfile::keep_writing(current, agent.clock.clone(), stop.clone()));
+        let metrics = Task { made_of: (), stop, running };
+        let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
+        Running { agent, config, metrics, parts, tasks, bounds, now }
     }
 
     fn summary(&self) -> String {
@@ -141,7 +151,7 @@ impl Running {
             Ok(config) => config,
             Err(mistakes) => return lines::reload_refused(&mistakes),
         };
-        if self.config.as_ref().is_some_and(|old| old.state_dir != config.state_dir) {
+        if self.config.borrow().state_dir != config.state_dir {
             return lines::reload_refused("state_dir cannot change while the agent runs: restart it");
         }
         match self.apply(config).await {
@@ -174,7 +184,7 @@ impl Running {
         self.parts = parts;
         self.start_drops_and_inboxes(&config).await;
         self.start_feeds(feeds).await;
-        self.config = Some(config);
+        self.config.send_replace(Arc::new(config));
         Ok(())
     }
 
@@ -239,7 +249,7 @@ impl Running {
     fn look_now(&self) {
         lines::looking_now();
         self.now.notify_waiters();
-        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring);
+        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring_to_hurry);
     }
 
     async fn stop(mut self) {
@@ -253,6 +263,9 @@ impl Running {
         if tokio::time::timeout(GRACE, all).await.is_err() {
             lines::abandoned_in_flight(GRACE);
         }
+        // Last of all, so that the metrics say how it ended.
+        self.metrics.stop.cancel();
+        let _ = tokio::time::timeout(LAST_LOOK, self.metrics.running).await;
     }
 }
 
@@ -274,8 +287,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
 /// One feed, whenever it is due.
 async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>) {
     let mut healthy = None;
+    let mut starting = true;
     while !feed.stop.is_cancelled() {
-        wait_until_due(&feed, &now).await;
+        wait_until_due(&feed, starting, &now).await;
+        starting = false;
         if feed.stop.is_cancelled() {
             return;
         }
@@ -298,10 +313,10 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
     }
 }
 
-async fn wait_until_due(feed: &Feed, now: &Notify) {
+async fn wait_until_due(feed: &Feed, starting: bool, now: &Notify) {
     let hurry = now.notified();
     tokio::pin!(hurry);
-    let due = match feed.next_poll().await {
+    let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
         Ok(None) | Err(_) => return,
     };

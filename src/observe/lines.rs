@@ -254,6 +254,16 @@ pub fn ledger_trouble(feed: &str, error: &StoreError) {
     error!(feed, %error, hint = error.hint(), "the ledger cannot be written");
 }
 
+/// The metrics cannot be written.
+pub fn metrics_trouble(error: &str) {
+    error!(error, "the metrics cannot be written: what is in the file grows old");
+}
+
+/// The metrics are written again.
+pub fn metrics_work_again() {
+    info!("the metrics are written again");
+}
+
 /// Something in the configuration that is allowed but worth a word.
 pub fn configuration_warning(warning: &str) {
     warn!(warning, "in the configuration");

@@ -12,21 +12,21 @@ use crate::store::ledger::{FeedReport, InboxReport, Report};
 /// The status at one moment.
 #[derive(Clone, Debug)]
 pub struct Status {
-    feeds: BTreeMap<String, Feed>,
-    drops: BTreeMap<String, Drop>,
-    now: DateTime<Utc>,
+    pub(super) feeds: BTreeMap<String, Feed>,
+    pub(super) drops: BTreeMap<String, Drop>,
+    pub(super) now: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Feed {
-    configured: bool,
-    row: FeedReport,
+pub(super) struct Feed {
+    pub(super) configured: bool,
+    pub(super) row: FeedReport,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Drop {
-    configured: bool,
-    inboxes: BTreeMap<String, InboxReport>,
+pub(super) struct Drop {
+    pub(super) configured: bool,
+    pub(super) inboxes: BTreeMap<String, InboxReport>,
 }
 
 fn time(at: DateTime<Utc>) -> String {
@@ -34,7 +34,7 @@ fn time(at: DateTime<Utc>) -> String {
 }
 
 /// Whole seconds from `at` to `now`, never negative.
-fn seconds_since(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+pub(super) fn seconds_since(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
     (now - at).num_seconds().max(0)
 }
 
@@ -89,7 +89,7 @@ impl Status {
         })
     }
 
-    fn lag(&self, row: &FeedReport) -> Option<i64> {
+    pub(super) fn lag(&self, row: &FeedReport) -> Option<i64> {
         let server_now = self.now + TimeDelta::milliseconds(row.skew);
         row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
     }
@@ -129,6 +129,12 @@ impl Status {
         text
     }
 
+    /// Whether no feed and no inbox is in trouble.
+    pub fn is_healthy(&self) -> bool {
+        self.troubled().is_empty()
+    }
+
+    /// The feeds and drop directories whose last attempt failed.
     fn troubled(&self) -> BTreeSet<String> {
         let feeds = self.feeds.iter().filter(|(_, feed)| feed.configured && feed.row.last_error.is_some());
         let drops = self.drops.iter().filter(|(_, drop)| drop.inboxes.values().any(|inbox| inbox.last_error.is_some()));

@@ -7,11 +7,17 @@
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::print_stdout,
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
 mod common;
+mod docs;
+mod hostile;
+mod metrics;
 mod poll;
 mod push;
 mod readme;
+mod supply;
+mod systemd;
 mod walls;
