@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
@@ -95,13 +96,17 @@ impl DropWalk {
         DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
     }
 
-    /// Looks at the directory whenever there may be something new, until the agent stops.
-    pub async fn run(mut self) {
+    /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is
+    /// watched, or cannot be: from then on a file that is renamed into place is seen to be.
+    pub async fn run(mut self, watching: oneshot::Sender<()>) {
+        let mut watching = Some(watching);
         let mut watch = None;
         let mut first = true;
         let mut swept: Option<std::time::Instant> = None;
         while !self.stop.is_cancelled() {
             self.reopen(&mut watch).await;
+            // Nobody may be waiting any more.
+            let _ = watching.take().map(|watching| watching.send(()));
             let looked = self.look(first).await;
             first = false;
             if swept.is_none_or(|at| self.clock.since(at) >= SWEEP) {

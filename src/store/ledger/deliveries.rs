@@ -314,7 +314,8 @@ fn record(t: &Transaction<'_>, one: &Settled, at: DateTime<Utc>) -> rusqlite::Re
     let at = at.timestamp_millis();
     let changed = t
         .prepare_cached(
-            "UPDATE delivery SET under_way = 0, outcome = :outcome, status_type = :status_type, message = :message,
+            "UPDATE delivery SET under_way = 0, outcome = :outcome, message = :message,
+             status_type = CASE WHEN :outcome = 'expired' THEN status_type ELSE :status_type END,
              at = :at, next_try = coalesce(:next_try, next_try), asked = :asked, refusals = refusals + :refusal,
              alone = alone OR :alone WHERE file = :file AND inbox = :inbox AND outcome IS NULL",
         )?
