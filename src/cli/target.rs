@@ -9,7 +9,7 @@ use url::Url;
 
 use super::args::Access;
 use super::{Result, Trouble, address, load};
-use crate::agent;
+use crate::agent::{self, AgentError, ConnectError};
 use crate::clock::Clock;
 use crate::config::{self, Auth, Config, Proxy, Secret, Server, Tls};
 use crate::peer::{Peer, PeerError};
@@ -83,10 +83,13 @@ pub(super) fn server(url: &Url, service: ServiceType, access: &Access) -> Server
 }
 
 /// The way to a server. Nothing is sent.
-pub(super) fn peer(name: &str, server: &Server) -> Result<Arc<Peer>> {
-    let connected = agent::load(name, server)
-        .and_then(|loaded| agent::peer(name, &loaded, &Clock::system(), &Arc::new(Semaphore::new(agent::WORKERS))));
-    connected.map_err(|error| Trouble::from(agent::AgentError::from(error)))
+pub(super) fn connect(name: &str, server: &Server) -> Result<Arc<Peer>, ConnectError> {
+    let workers = Arc::new(Semaphore::new(agent::WORKERS));
+    agent::load(name, server).and_then(|loaded| agent::peer(name, &loaded, &Clock::system(), &workers))
+}
+
+fn peer(name: &str, server: &Server) -> Result<Arc<Peer>> {
+    connect(name, server).map_err(|error| Trouble::from(AgentError::from(error)))
 }
 
 /// A server has no name where only its address is known.

@@ -146,7 +146,12 @@ impl Feed {
             Err(Trouble::Unreadable { what, .. }) => {
                 Ok(Attempt { step: poll.on_reply(Reply::Unreadable(what), now), part: None })
             }
-            Err(Trouble::Sink(error)) => Err(Failure::from(error)),
+            Err(Trouble::Sink(error)) => {
+                // What was staged may be what fills the disk; the next poll would remove it, but that may be long.
+                let output = setting.output.clone();
+                let _ = blocking(move || output.abandon()).await;
+                Err(Failure::from(error))
+            }
         }
     }
 

@@ -11,8 +11,12 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod common;
 mod docs;
+mod hostile;
 mod metrics;
+mod poll;
+mod push;
 mod readme;
 mod supply;
 mod systemd;

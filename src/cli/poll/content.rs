@@ -62,12 +62,17 @@ async fn advertised_at(url: &url::Url, wanted: &Wanted, arguments: &PollArgument
 fn polled(wanted: &Wanted, directory: &Path) -> Result<Fetched> {
     let ledger = Arc::new(Ledger::open_temporary()?);
     let own = fastrand::u64(..);
-    let feed = feed(wanted, ledger.clone(), directory, own);
+    let mut feed = feed(wanted, ledger.clone(), directory, own);
+    let name = feed.name.clone();
     let runtime = runtime()?;
-    let words = || so_far(wanted, &ledger, &feed.name);
+    let words = || so_far(wanted, &ledger, &name);
+    let poll = async {
+        feed.until = Some(wanted.end().await);
+        feed.poll().await
+    };
     let ended = runtime.block_on(async {
         tokio::select! {
-            ended = progress::shown(words, feed.poll()) => Ok(ended),
+            ended = progress::shown(words, poll) => Ok(ended),
             told = interrupted() => Err(told),
         }
     });
@@ -82,7 +87,7 @@ fn polled(wanted: &Wanted, directory: &Path) -> Result<Fetched> {
         }
     };
     removed?;
-    let row = ledger.feed_by_name(&feed.name)?.unwrap_or_default();
+    let row = ledger.feed_by_name(&name)?.unwrap_or_default();
     Ok(Fetched { ended, row })
 }
 
@@ -116,7 +121,7 @@ fn feed(wanted: &Wanted, ledger: Arc<Ledger>, directory: &Path, own: u64) -> Fee
         manner: Manner { mode: wanted.settings.file_mode, group: None, staging: Staging::Own(own) },
         clock: Clock::system(),
         patience: PATIENCE,
-        until: wanted.until,
+        until: None,
         stop: CancellationToken::new(),
     }
 }

@@ -1,0 +1,4 @@
+//! Nothing hostile gets through: the real binary against servers and drop directories that mean harm.
+
+mod lab;
+mod xml;
