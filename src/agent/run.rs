@@ -248,7 +248,7 @@ impl Running {
     fn look_now(&self) {
         lines::looking_now();
         self.now.notify_waiters();
-        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring);
+        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring_to_hurry);
     }
 
     async fn stop(mut self) {
@@ -285,8 +285,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
 /// One feed, whenever it is due.
 async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>) {
     let mut healthy = None;
+    let mut starting = true;
     while !feed.stop.is_cancelled() {
-        wait_until_due(&feed, &now).await;
+        wait_until_due(&feed, starting, &now).await;
+        starting = false;
         if feed.stop.is_cancelled() {
             return;
         }
@@ -309,10 +311,10 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
     }
 }
 
-async fn wait_until_due(feed: &Feed, now: &Notify) {
+async fn wait_until_due(feed: &Feed, starting: bool, now: &Notify) {
     let hurry = now.notified();
     tokio::pin!(hurry);
-    let due = match feed.next_poll().await {
+    let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
         Ok(None) | Err(_) => return,
     };

@@ -186,6 +186,11 @@ impl Peer {
         self.client.redact(text)
     }
 
+    /// Whether requests may go to this address; the error names the remedies.
+    pub fn allows(&self, url: &Url) -> Result<(), WireError> {
+        self.client.allows(url)
+    }
+
     /// Forgets what the server told us about its services.
     pub fn forget_addresses(&self) {
         let mut learnt = self.learnt();

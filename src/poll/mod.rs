@@ -54,6 +54,8 @@ pub struct Feed {
     pub clock: Clock,
     /// How long trouble is put up with before the poll fails.
     pub patience: Patience,
+    /// Up to here, by the server's clock; `None`: up to now.
+    pub until: Option<DateTime<Utc>>,
     /// Set when the agent stops: the poll ends at the next step that can be taken up again.
     pub stop: CancellationToken,
 }
@@ -145,20 +147,23 @@ struct Unreadable {
     words: String,
 }
 
+/// What the cursor of a feed belongs to: with another identity it starts afresh.
+pub fn identity(settings: &config::Feed, query: Option<&Query>) -> String {
+    let query = query.map(|query| &query.xml);
+    // JSON keeps the parts apart whatever they hold.
+    serde_json::json!([
+        settings.server,
+        settings.collection,
+        settings.subscription_id,
+        settings.content_bindings,
+        query
+    ])
+    .to_string()
+}
+
 impl Feed {
-    /// What the cursor belongs to: with another identity it starts afresh.
-    pub fn identity(&self) -> String {
-        let settings = &self.settings;
-        let query = self.query.as_ref().map(|query| &query.xml);
-        // JSON keeps the parts apart whatever they hold.
-        serde_json::json!([
-            settings.server,
-            settings.collection,
-            settings.subscription_id,
-            settings.content_bindings,
-            query
-        ])
-        .to_string()
+    fn identity(&self) -> String {
+        identity(&self.settings, self.query.as_ref())
     }
 
     /// Polls up to now, and notes in the ledger how it ended.
@@ -174,9 +179,14 @@ impl Feed {
         }
     }
 
-    /// When the feed is to be polled next, as the ledger has it; `None`: it was never polled.
-    pub async fn next_poll(&self) -> Result<Option<DateTime<Utc>>> {
-        Ok(self.row().await?.and_then(|row| row.next_poll))
+    /// When the feed is to be polled next, as the ledger has it; `None`: now. A feed that failed is due when the agent
+    /// starts (somebody may have mended it), unless the server asked for a pause.
+    pub async fn next_poll(&self, starting: bool) -> Result<Option<DateTime<Utc>>> {
+        let Some(row) = self.row().await? else { return Ok(None) };
+        if starting && row.last_error.is_some() {
+            return Ok(row.not_before);
+        }
+        Ok(row.next_poll)
     }
 
     /// Notes when the feed is to be polled next.
@@ -328,6 +338,7 @@ impl Feed {
     ) -> Result<Ended, Failure> {
         let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
         let now = exchange::server_now(self.clock.now(), skew);
+        let now = self.until.unwrap_or(now);
         let mut next = match unreadable {
             Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
             None => self.ask(self.cursor().await?.as_ref(), now, setting),

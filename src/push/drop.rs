@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::sync::Arc;
@@ -15,13 +14,14 @@ use tokio_util::sync::CancellationToken;
 use super::blocking;
 use super::leave::{Drops, Open};
 use super::settle::{Moment, Settling};
+use super::transform::transform;
 use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::lines;
-use crate::store::disk::{Dir, DiskError, FileWriter};
-use crate::store::drops::{Candidate, Copied, Copying, DropDirectory};
+use crate::store::disk::{Dir, DiskError};
+use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
 use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
 use crate::store::{Result, StoreError};
 
@@ -85,14 +85,6 @@ pub struct Parts {
     pub stop: CancellationToken,
 }
 
-/// A batch of files on their way in.
-#[derive(Default)]
-struct Batch {
-    writers: Vec<FileWriter>,
-    admissions: Vec<Admission>,
-    bytes: u64,
-}
-
 impl DropWalk {
     /// A drop walk; nothing is opened yet.
     pub fn new(parts: Parts) -> DropWalk {
@@ -145,10 +137,10 @@ impl DropWalk {
     /// Opens the directory, makes it where it is missing, and lets leave what had not left at an earlier end.
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
-        let (give_up, keep_sent) = (self.settings.give_up, self.settings.keep_sent);
+        let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
         let open = blocking(move || {
             let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
-            let open = Open { name, dir, give_up, keep_sent };
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
             open.let_all_leave(&ledger)?;
             Ok(Arc::new(open))
         })
@@ -253,8 +245,8 @@ struct Look {
 
 impl Look {
     fn run(mut self, settling: &mut Settling) -> Result<Looked> {
-        self.open.dir.claim_unclaimed()?;
         let open = self.open.clone();
+        self.tell_stuck(&open.dir.claim_unclaimed()?);
         let included = self.included.clone();
         let mut batch = Batch::default();
         settling.begin();
@@ -274,7 +266,7 @@ impl Look {
                         self.not_yet(self.settings.settle);
                     }
                 }
-                if batch.admissions.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
+                if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
                     self.admit(&mut batch)?;
                 }
             }
@@ -297,7 +289,7 @@ impl Look {
         if candidate.stat.size > self.settings.max_file {
             let refusal = format!("larger than max_file ({} bytes)", self.settings.max_file);
             let admission = self.admission(candidate, DropDirectory::token(), None, Err(refusal))?;
-            batch.admissions.push(admission);
+            batch.add(None, admission);
             return Ok(true);
         }
         let mut inspector = Inspector::new(Options { content_binding: self.settings.content_binding.clone() });
@@ -315,31 +307,27 @@ impl Look {
         }
     }
 
-    fn check(&mut self, candidate: &Candidate, copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
+    fn check(&mut self, candidate: &Candidate, mut copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
         let finding = match finding {
             Finding::Sendable(sendable) => {
                 sendable.remarks.iter().for_each(|remark| lines::file_remark(&self.open.name, &candidate.name, remark));
-                Ok(self.body(&copied, sendable, batch)?)
+                Ok(self.body(&mut copied, sendable)?)
             }
             Finding::Refused(refusal) => Err(refusal.to_string()),
         };
         let token = copied.token.clone();
         let admission = self.admission(candidate, token, Some(copied.sha256), finding)?;
-        batch.bytes += candidate.stat.size;
-        batch.admissions.push(admission);
-        batch.writers.extend(DropDirectory::writers(vec![copied]));
+        batch.add(Some(copied), admission);
         Ok(())
     }
 
     /// What is sent: a range of the copy where that can be, else a file of its own.
-    fn body(&self, copied: &Copied, sendable: Sendable, batch: &mut Batch) -> Result<Body> {
+    fn body(&self, copied: &mut Copied, sendable: Sendable) -> Result<Body> {
         let Sendable { binding, form, .. } = sendable;
         if let Form::Verbatim { range } = form {
             return Ok(Body { binding, wire: false, range });
         }
-        let (writer, length) =
-            self.open.dir.write_wire(&copied.token, |source, file| transform(&form, source, file))?;
-        batch.writers.push(writer);
+        let length = self.open.dir.write_wire(copied, |source, file| transform(&form, source, file))?;
         Ok(Body { binding, wire: true, range: 0..length })
     }
 
@@ -351,7 +339,14 @@ impl Look {
         finding: std::result::Result<Body, String>,
     ) -> Result<Admission> {
         let stat = &candidate.stat;
-        let deliveries = self.settings.inboxes.iter().map(|inbox| self.delivery(inbox, sha256, finding.as_ref().err()));
+        let before = match sha256 {
+            Some(sha256) => self.ledger.settled_before(self.open.dir.id(), stat.inode, &sha256)?,
+            None => Vec::new(),
+        };
+        let deliveries = self.settings.inboxes.iter().map(|inbox| {
+            let settled = before.contains(inbox);
+            self.delivery(inbox, sha256, finding.as_ref().err(), settled)
+        });
         let deliveries = deliveries.collect::<Result<Vec<_>>>()?;
         let (body, refusal) = match finding {
             Ok(body) => (Some(body), None),
@@ -364,7 +359,7 @@ impl Look {
             size: stat.size,
             mode: stat.mode,
             modified: stat.modified,
-            original: (stat.device, stat.inode),
+            inode: stat.inode,
             wire: body.as_ref().is_some_and(|body| body.wire),
             body: body.as_ref().map_or(0..0, |body| body.range.clone()),
             binding: body.map(|body| body.binding),
@@ -374,14 +369,23 @@ impl Look {
         })
     }
 
-    fn delivery(&self, inbox: &str, sha256: Option<[u8; 32]>, refusal: Option<&String>) -> Result<NewDelivery> {
+    /// What an inbox is owed. `settled`: it had accepted the file before that was put back by `retry`.
+    fn delivery(
+        &self,
+        inbox: &str,
+        sha256: Option<[u8; 32]>,
+        refusal: Option<&String>,
+        settled: bool,
+    ) -> Result<NewDelivery> {
         let inbox = inbox.to_owned();
         if let Some(refusal) = refusal {
             return Ok(NewDelivery { inbox, outcome: Some(Outcome::Refused), message: Some(refusal.clone()) });
         }
         let known = match sha256 {
-            Some(sha256) if !self.settings.resend_duplicates => self.ledger.has_accepted(&inbox, &sha256)?,
-            _ => false,
+            Some(sha256) if !self.settings.resend_duplicates && !settled => {
+                self.ledger.has_accepted(&inbox, &sha256)?
+            }
+            _ => settled,
         };
         Ok(NewDelivery { inbox, outcome: known.then_some(Outcome::Duplicate), message: None })
     }
@@ -393,15 +397,22 @@ impl Look {
     }
 
     fn admit(&mut self, batch: &mut Batch) -> Result<()> {
-        let Batch { writers, admissions, .. } = std::mem::take(batch);
-        if admissions.is_empty() {
+        let mut batch = std::mem::take(batch);
+        if batch.admissions().is_empty() {
             return Ok(());
         }
-        let admitted = self.open.dir.admit(writers, &admissions)?;
-        self.looked.admitted += admitted.len() as u64;
+        let stuck = self.open.dir.admit(&mut batch)?;
+        let admissions = batch.admissions();
+        self.looked.admitted += admissions.len() as u64;
         self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
-        lines::files_admitted(&self.open.name, &admissions);
+        lines::files_admitted(&self.open.name, admissions);
+        self.tell_stuck(&stuck);
         Ok(())
+    }
+
+    /// Originals that cannot be removed keep their own files waiting, and no others.
+    fn tell_stuck(&self, stuck: &[StoreError]) {
+        stuck.iter().for_each(|error| lines::drop_trouble(&self.open.name, error));
     }
 }
 
@@ -410,41 +421,6 @@ struct Body {
     binding: String,
     wire: bool,
     range: std::ops::Range<u64>,
-}
-
-fn transform(form: &Form, source: &crate::store::disk::FileReader, file: &mut FileWriter) -> Result<u64> {
-    let trouble = |error: std::io::Error| {
-        StoreError::Disk(DiskError { what: "write what is sent of", path: source.path().to_owned(), source: error })
-    };
-    let mut counted = Counted { file, length: 0 };
-    let mut writer = form.writer(&mut counted);
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        writer.write_all(&buffer[..count]).map_err(trouble)?;
-    }
-    writer.finish().map_err(trouble)?;
-    Ok(counted.length)
-}
-
-struct Counted<'a> {
-    file: &'a mut FileWriter,
-    length: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = Write::write(self.file, bytes)?;
-        self.length += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A file whose reading fails for a reason of its own: no permission, a bad block.

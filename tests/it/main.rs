@@ -11,9 +11,14 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod common;
+mod docs;
 mod fuzz_corpus;
 mod hostile;
 mod metrics;
+mod poll;
+mod push;
 mod readme;
+mod supply;
 mod systemd;
 mod walls;
