@@ -13,6 +13,7 @@
 
 mod common;
 mod docs;
+mod fuzz_corpus;
 mod hostile;
 mod metrics;
 mod poll;
