@@ -8,6 +8,7 @@ mod once;
 mod run;
 mod schedule;
 mod service;
+mod textfile;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -20,8 +21,8 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
-use crate::peer::Peer;
-use crate::poll::{Feed, Patience};
+use crate::peer::{Patience, Peer};
+use crate::poll::Feed;
 use crate::push::{Bell, DropParts, DropWalk, Drops, InboxWalk};
 use crate::store::StoreError;
 use crate::store::disk::{self, Dir, Lock};

@@ -7,6 +7,7 @@ mod addresses;
 mod exchange;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::Semaphore;
@@ -79,6 +80,23 @@ struct Learnt {
     skew: Option<TimeDelta>,
     services: Option<addresses::Services>,
     collections: Option<addresses::Collections>,
+}
+
+/// How long trouble is put up with by whoever waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A request that fails for a passing reason is sent again this often at most …
+    pub retries: u32,
+    /// … within this time.
+    pub within: Duration,
+    /// A wait the server asks for is honoured at once up to this long; a longer one ends the poll.
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { retries: 2, within: Duration::from_secs(15), longest_wait: Duration::from_secs(10) }
+    }
 }
 
 /// A question to a server that was not answered.
