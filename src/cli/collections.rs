@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::args::Question;
-use super::output::{Say, json as print};
+use super::output::{Say, counted, json as print};
 use super::services::{Advertised, available_text, bindings_json, bindings_text, contact_json, redacted, shown};
 use super::target::Target;
 use super::{End, Result, Trouble, progress, runtime};
@@ -19,7 +19,7 @@ pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
     let words = || format!("asking {}", target.shown());
     let (all, base) = runtime()?.block_on(progress::shown(words, asked(&target)))?;
     let (say, peer) = (Say::new(question.output.json), &target.peer);
-    say.line(&format!("{base} answered: {}", counted(all.len())));
+    say.line(&format!("{base} answered: {}", counted(all.len() as u64, "collection")));
     for collection in &all {
         tell(&say, peer, collection, &base);
     }
@@ -70,14 +70,6 @@ async fn ask(peer: &Peer, url: &Url) -> Result<(Vec<Collection>, Url), PeerError
     }
 }
 
-fn counted(collections: usize) -> String {
-    match collections {
-        0 => "it shows no collections".to_owned(),
-        1 => "1 collection".to_owned(),
-        many => format!("{many} collections"),
-    }
-}
-
 fn tell(say: &Say, peer: &Peer, collection: &Collection, base: &Url) {
     let kind = collection.collection_type.name();
     say.line("");
@@ -91,9 +83,9 @@ fn tell(say: &Say, peer: &Peer, collection: &Collection, base: &Url) {
     }
     let inboxes: Vec<Contact> = collection.inbox_services.iter().map(|(contact, _)| contact.clone()).collect();
     let places = [
-        ("polled", &collection.polling_services),
-        ("subscribed to", &collection.subscription_services),
-        ("pushed to", &inboxes),
+        ("is polled", &collection.polling_services),
+        ("takes subscriptions", &collection.subscription_services),
+        ("takes content", &inboxes),
     ];
     for (what, contacts) in places {
         for advertised in contacts.iter().filter_map(|contact| Advertised::contact(contact, peer, base)) {
@@ -111,11 +103,11 @@ fn collection_json(peer: &Peer, collection: &Collection, base: &Url) -> Value {
         value
     });
     json!({
-        "name": collection.name,
-        "type": collection.collection_type.name(),
+        "collection_name": collection.name,
+        "collection_type": collection.collection_type.name(),
         "available": collection.available,
         "description": collection.description,
-        "volume": collection.volume,
+        "collection_volume": collection.volume,
         "content_bindings": bindings_json(&collection.content_bindings),
         "push_methods": collection.push_methods.iter().map(push_method).collect::<Vec<Value>>(),
         "polling_services": contacts(&collection.polling_services),

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::args::Question;
-use super::output::{Say, json as print};
+use super::output::{Say, counted, json as print};
 use super::services::{Advertised, available_text, bindings_json, bindings_text, contact_json, redacted, shown};
 use super::target::Target;
 use super::{End, Result, Trouble, progress, runtime};
@@ -23,7 +23,7 @@ pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
     })?;
     let say = Say::new(question.output.json);
     let peer = &target.peer;
-    say.line(&format!("{base} answered: {}", counted(instances.len())));
+    say.line(&format!("{base} answered: {}", counted(instances.len() as u64, "service")));
     for instance in &instances {
         tell(&say, peer, instance, &base);
     }
@@ -39,14 +39,6 @@ pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
         print(&redacted(peer, answer));
     }
     Ok(End::Good)
-}
-
-fn counted(services: usize) -> String {
-    match services {
-        0 => "it advertises no services".to_owned(),
-        1 => "1 service".to_owned(),
-        many => format!("{many} services"),
-    }
 }
 
 fn tell(say: &Say, peer: &Peer, instance: &ServiceInstance, base: &Url) {
@@ -74,8 +66,8 @@ fn type_name(peer: &Peer, service: Option<ServiceType>) -> &'static str {
 
 fn instance_json(peer: &Peer, instance: &ServiceInstance, base: &Url) -> Value {
     let mut value = contact_json(&instance.contact, Advertised::service(instance, peer, base).as_ref());
-    value["type"] = json!(instance.service_type.map(|service| service.name(peer.version)));
-    value["version"] = json!(instance.service_version);
+    value["service_type"] = json!(instance.service_type.map(|service| service.name(peer.version)));
+    value["service_version"] = json!(instance.service_version);
     value["available"] = json!(instance.available);
     value["content_bindings"] = bindings_json(&instance.content_bindings);
     value["supported_queries"] = json!(instance.supported_queries);

@@ -31,29 +31,38 @@ async fn drawn<T>(
     let began = Instant::now();
     let mut ticks = interval_at(began + soon, PACE);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut is_drawn = false;
+    let mut line = Line { out, is_drawn: false };
     tokio::pin!(work);
     loop {
         tokio::select! {
             biased;
-            done = &mut work => {
-                if is_drawn {
-                    draw(out, "");
-                }
-                return done;
-            }
-            _ = ticks.tick() => {
-                is_drawn = true;
-                draw(out, &format!("{} ({} s)", words(), began.elapsed().as_secs()));
-            }
+            done = &mut work => return done,
+            _ = ticks.tick() => line.draw(&format!("{} ({} s)", words(), began.elapsed().as_secs())),
         }
     }
 }
 
-/// Back to the beginning of the line, and its end erased: this is for terminals only.
-fn draw(out: &mut impl Write, line: &str) {
-    let _ = write!(out, "\r\x1b[K{line}");
-    let _ = out.flush();
+/// The last line of a terminal. It is erased when this is dropped, also where the work is given up.
+struct Line<'a, W: Write> {
+    out: &'a mut W,
+    is_drawn: bool,
+}
+
+impl<W: Write> Line<'_, W> {
+    /// Back to the beginning of the line, and its end erased: this is for terminals only.
+    fn draw(&mut self, line: &str) {
+        self.is_drawn = true;
+        let _ = write!(self.out, "\r\x1b[K{line}");
+        let _ = self.out.flush();
+    }
+}
+
+impl<W: Write> Drop for Line<'_, W> {
+    fn drop(&mut self) {
+        if self.is_drawn {
+            self.draw("");
+        }
+    }
 }
 
 /// Bytes for people.

@@ -224,7 +224,7 @@ fn subscription_json(peer: &Peer, subscription: &Subscription, base: &Url) -> Va
     let instances: Vec<Value> =
         instances.map(|contact| contact_json(contact, Advertised::contact(contact, peer, base).as_ref())).collect();
     json!({
-        "id": subscription.id,
+        "subscription_id": subscription.id,
         "status": subscription.status,
         "content_bindings": subscription.parameters.as_ref().map(|some| bindings_json(&some.content_bindings)),
         "response_type": subscription.parameters.as_ref().map(|some| some.response_type.name()),

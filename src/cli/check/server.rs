@@ -6,6 +6,7 @@ use url::Url;
 
 use super::finding::About;
 use crate::agent::{AgentError, ConnectError};
+use crate::cli::output::counted;
 use crate::cli::services::shown;
 use crate::cli::target;
 use crate::config::{Auth, Server};
@@ -55,7 +56,7 @@ impl Asked {
     async fn reach(&mut self, peer: &Peer, server: &Server) -> Option<Url> {
         match peer.services().await {
             Ok(Some((services, base))) => {
-                self.about.fine(format!("{base} answers: {} services", services.len()));
+                self.about.fine(format!("{base} answers: {}", counted(services.len() as u64, "service")));
                 self.credentials(server);
                 Some(base)
             }
@@ -154,7 +155,7 @@ impl Asked {
     async fn collections(&mut self, peer: &Peer) {
         match peer.collections().await {
             Ok(Some(all)) => {
-                self.about.fine(format!("it describes {} collections", all.len()));
+                self.about.fine(format!("it describes {}", counted(all.len() as u64, "collection")));
                 self.collections = Some(all);
             }
             Ok(None) => self.about.warning(

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Wanted, shown_directory};
 use crate::cli::args::PollArguments;
-use crate::cli::output::{Say, complain, json as print};
+use crate::cli::output::{Say, complain, counted, json as print};
 use crate::cli::services::redacted;
 use crate::cli::target::Target;
 use crate::cli::{End, Result, Trouble, progress, runtime};
@@ -133,7 +133,8 @@ fn feed(wanted: &Wanted, ledger: Arc<Ledger>, directory: &Path, own: u64) -> Fee
 fn so_far(wanted: &Wanted, ledger: &Ledger, name: &str) -> String {
     let row = ledger.feed_by_name(name).ok().flatten().unwrap_or_default();
     let FeedRow { files_total, bytes_total, .. } = row;
-    format!("polling {}: {files_total} files, {} so far", wanted.shown(), progress::bytes(bytes_total))
+    let files = counted(files_total, "file");
+    format!("polling {}: {files}, {} so far", wanted.shown(), progress::bytes(bytes_total))
 }
 
 impl Fetched {
@@ -156,20 +157,22 @@ fn tell(wanted: &Wanted, fetched: &Fetched, directory: &Path, as_json: bool) -> 
     let directory = shown_directory(directory);
     let upto = row.cursor.as_ref().map(|cursor| cursor.text.as_str());
     let say = Say::new(as_json);
-    let (from, files, bytes) = (wanted.from(), row.files_total, progress::bytes(row.bytes_total));
+    let (from, files, bytes) = (wanted.from(), counted(row.files_total, "file"), progress::bytes(row.bytes_total));
     let range = upto.map_or_else(|| format!("from {from}"), |upto| format!("from {from} up to {upto}"));
-    say.line(&format!("{}: {files} files, {bytes} in {} ({range})", wanted.shown(), directory.display()));
+    say.line(&format!("{}: {files}, {bytes} in {} ({range})", wanted.shown(), directory.display()));
     if row.empty_total > 0 {
-        say.line(&format!("{} content blocks were empty", row.empty_total));
+        say.line(&format!("without content: {}", counted(row.empty_total, "content block")));
     }
     if row.quarantined_total > 0 {
         complain(
-            &format!("{} content blocks were put into quarantine", row.quarantined_total),
+            &format!("put into quarantine: {}", counted(row.quarantined_total, "content block")),
             &format!("see {}: each has its reason beside it", directory.join(".quarantine").display()),
         );
     }
     if let Some(failure) = fetched.failure() {
-        complain(&format!("polling {} failed: {}", wanted.shown(), failure.words), &failure.hint);
+        // The agent would try again by itself; here nobody does.
+        let (hint, _) = failure.hint.split_once("; it is tried").unwrap_or((&failure.hint, ""));
+        complain(&format!("polling {} failed: {}", wanted.shown(), failure.words), hint);
     }
     if as_json {
         let answer = json!({
@@ -179,7 +182,7 @@ fn tell(wanted: &Wanted, fetched: &Fetched, directory: &Path, as_json: bool) -> 
             "directory": directory.display().to_string(),
             "since": wanted.since.as_ref().map(|since| &since.text),
             "until": upto,
-            "files": files,
+            "files": row.files_total,
             "bytes": row.bytes_total,
             "quarantined": row.quarantined_total,
             "empty": row.empty_total,

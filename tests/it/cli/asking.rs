@@ -32,7 +32,7 @@ fn discover_takes_a_name_from_the_configuration_and_gives_json() {
     assert_eq!(answer["server"], "hub");
     assert_eq!(answer["taxii"], "1.1");
     let services = answer["services"].as_array().unwrap();
-    let poll = services.iter().find(|service| service["type"] == "POLL").unwrap();
+    let poll = services.iter().find(|service| service["service_type"] == "POLL").unwrap();
     assert_eq!(poll["url"], bench.practice.url("poll"));
     assert_eq!((&poll["usable"], &poll["available"]), (&true.into(), &true.into()));
     assert_eq!(poll["message_bindings"][0], "urn:taxii.mitre.org:message:xml:1.1");
@@ -114,7 +114,10 @@ fn collections_of_a_configured_server_are_given_as_json() {
     let bench = Bench::new();
     let answer = bench.run(["collections", "hub", "--json"]).ended(0).json();
     let collection = &answer["collections"][0];
-    assert_eq!((&collection["name"], &collection["type"]), (&"default".into(), &"DATA_FEED".into()));
+    assert_eq!(
+        (&collection["collection_name"], &collection["collection_type"]),
+        (&"default".into(), &"DATA_FEED".into())
+    );
     assert_eq!(collection["polling_services"][0]["url"], bench.practice.url("poll"));
     assert_eq!(collection["inbox_services"][0]["url"], bench.practice.url("inbox"));
     assert_eq!(answer["url"], bench.practice.url("collections"));

@@ -47,7 +47,7 @@ fn what_works_is_said_with_what_is_used_and_why() {
     assert!(findings.iter().all(|finding| finding["verdict"] == "ok"), "{findings:#?}");
     assert_found(&findings, "server hub", "ok", "answers");
     assert_found(&findings, "server hub", "ok", "clock agrees");
-    assert_found(&findings, "server hub", "ok", "describes 1 collections");
+    assert_found(&findings, "server hub", "ok", "describes 1 collection");
     assert_found(&findings, "feed indicators", "ok", &format!("{} (as the collection", bench.practice.url("poll")));
     assert_found(&findings, "feed indicators", "ok", "DATA_FEED");
     assert_found(&findings, "inbox partner", "ok", &format!("{} (as discovery", bench.practice.url("inbox")));

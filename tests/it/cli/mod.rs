@@ -8,6 +8,7 @@ mod documents;
 mod polling;
 mod pushing;
 mod retrying;
+mod secure;
 mod subscribing;
 
 use std::ffi::OsStr;
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 struct Bench {
     practice: Practice,
     dir: TempDir,
-    _runtime: Runtime,
+    runtime: Runtime,
 }
 
 /// What a run of the binary came to.
@@ -51,7 +52,7 @@ impl Bench {
         let mut options = Options::new(Arc::new(Utc::now));
         change(&mut options);
         let practice = runtime.block_on(Practice::start(options)).unwrap();
-        let bench = Bench { practice, dir: TempDir::new().unwrap(), _runtime: runtime };
+        let bench = Bench { practice, dir: TempDir::new().unwrap(), runtime };
         bench.configure("", "");
         bench
     }

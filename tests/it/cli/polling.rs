@@ -22,7 +22,7 @@ fn published(bench: &Bench, sample: usize, days: i64) {
     assert!(bench.practice.add_block("default", block));
 }
 
-fn poll_url<'a>(bench: &Bench, more: &[&'a str]) -> Ran {
+fn poll_url(bench: &Bench, more: &[&str]) -> Ran {
     let url = bench.practice.url("poll");
     let mut arguments = vec!["poll".to_owned(), "--url".into(), url, "--collection".into(), "default".into()];
     arguments.extend(more.iter().map(ToString::to_string));
@@ -114,7 +114,7 @@ fn it_goes_on_from_the_saved_cursor_unless_it_is_told_otherwise() {
     bench.publish("default", 1);
     bench.run(["run", "--once"]).ended(0);
     published(&bench, 1, 0);
-    bench.run(["poll", "indicators", "--to", "since-cursor"]).ended(0).said("1 files").said("the saved cursor");
+    bench.run(["poll", "indicators", "--to", "since-cursor"]).ended(0).said("1 file,").said("the saved cursor");
     bench.run(["poll", "indicators", "--since", "1h", "--to", "since-hour"]).ended(0).said("2 files").said("as asked");
 }
 
@@ -125,9 +125,9 @@ fn since_and_until_bound_what_is_asked_for() {
         published(&bench, sample, days);
     }
     bench.run(["poll", "indicators", "--since", "10d", "--until", "4d", "--to", "a"]).ended(0).said("2 files");
-    bench.run(["poll", "indicators", "--since", "6d", "--until", "2d", "--to", "b"]).ended(0).said("1 files");
+    bench.run(["poll", "indicators", "--since", "6d", "--until", "2d", "--to", "b"]).ended(0).said("1 file,");
     let day = (Utc::now() - TimeDelta::days(2)).to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    bench.run(["poll", "indicators", "--since", &day, "--to", "c"]).ended(0).said("1 files").said(&day);
+    bench.run(["poll", "indicators", "--since", &day, "--to", "c"]).ended(0).said("1 file,").said(&day);
     poll_url(&bench, &["--until", "2d", "--to", "d"]).ended(0).said("2 files").said("the beginning");
     bench.run(["poll", "indicators", "--since", "2d", "--until", "3d"]).ended(2).complained("--until must be later");
     bench.run(["poll", "indicators", "--since", "2999-01-01T00:00:00Z"]).ended(2).complained("in the future");
@@ -149,13 +149,13 @@ fn all_windows_and_all_parts_are_fetched() {
 fn a_url_and_a_collection_need_no_configuration() {
     let bench = Bench::new();
     published(&bench, 0, 4000);
-    let ran = poll_url(&bench, &["--to", "new/directory", "--json"]).ended(0).complained("1 files");
+    let ran = poll_url(&bench, &["--to", "new/directory", "--json"]).ended(0).complained("1 file,");
     assert_eq!(contents(&bench.listed("new/directory")).len(), 1);
     let answer = ran.json();
     assert_eq!((&answer["files"], &answer["collection"]), (&1.into(), &"default".into()));
     assert_eq!((&answer["error"], &answer["since"]), (&serde_json::Value::Null, &serde_json::Value::Null));
     assert!(answer["until"].is_string() && answer["directory"].as_str().unwrap().ends_with("new/directory"));
-    poll_url(&bench, &["--taxii", "1.0", "--to", "old"]).ended(0).said("1 files");
+    poll_url(&bench, &["--taxii", "1.0", "--to", "old"]).ended(0).said("1 file,");
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn the_url_of_a_discovery_service_leads_to_its_poll_service() {
     bench.publish("default", 1);
     let url = bench.practice.url("discovery");
     let ran = bench.bare(["poll", "--url", &url, "--collection", "default", "--to", "found"]);
-    ran.ended(0).said("1 files").complained("is a Discovery Service");
+    ran.ended(0).said("1 file,").complained("is a Discovery Service");
 }
 
 #[test]
@@ -224,7 +224,7 @@ fn a_block_in_quarantine_counts_for_the_exit_code() {
         reply.blocks.push(bad);
     });
     bench.practice.script(Service::Poll, vec![damaged]);
-    let ran = bench.run(["poll", "indicators", "--to", "bad"]).ended(1).said("1 files").complained("quarantine");
+    let ran = bench.run(["poll", "indicators", "--to", "bad"]).ended(1).said("1 file,").complained("quarantine");
     assert_eq!(names(&bench.path("bad/.quarantine")).len(), 2, "{}", ran.err);
     assert_eq!(names(&bench.path("bad")).len(), 3, "one content file, its metadata, and the quarantine");
 }
@@ -248,6 +248,6 @@ fn a_server_that_sends_the_end_of_the_request_back_ends_the_poll() {
     let bench = Bench::new();
     bench.publish("default", 1);
     bench.practice.forever(Service::Poll, Act::poll(Quirk::EchoEnd));
-    bench.run(["poll", "indicators", "--to", "echo"]).ended(0).said("1 files");
+    bench.run(["poll", "indicators", "--to", "echo"]).ended(0).said("1 file,");
     assert!(poll_requests(&bench).len() < 40, "{}", poll_requests(&bench).len());
 }

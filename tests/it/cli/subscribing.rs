@@ -60,10 +60,13 @@ fn id_status_and_poll_instances_are_printed() {
 #[test]
 fn the_only_subscription_is_paused_resumed_and_ended() {
     let bench = Bench::new();
-    let id = act(&bench, "subscribe")["subscriptions"][0]["id"].clone();
+    let id = act(&bench, "subscribe")["subscriptions"][0]["subscription_id"].clone();
     for (action, status) in [("pause", "PAUSED"), ("resume", "ACTIVE"), ("unsubscribe", "UNSUBSCRIBED")] {
         let answer = act(&bench, action);
-        assert_eq!((&answer["subscriptions"][0]["id"], &answer["subscriptions"][0]["status"]), (&id, &status.into()));
+        assert_eq!(
+            (&answer["subscriptions"][0]["subscription_id"], &answer["subscriptions"][0]["status"]),
+            (&id, &status.into())
+        );
     }
     bench
         .run(["subscription", "pause", "indicators"])
@@ -75,7 +78,7 @@ fn the_only_subscription_is_paused_resumed_and_ended() {
 #[test]
 fn which_of_several_is_meant_has_to_be_said() {
     let bench = Bench::new();
-    let first = act(&bench, "subscribe")["subscriptions"][0]["id"].as_str().unwrap().to_owned();
+    let first = act(&bench, "subscribe")["subscriptions"][0]["subscription_id"].as_str().unwrap().to_owned();
     bench.configure("content_bindings = [\"urn:stix.mitre.org:xml:1.2\"]", "");
     act(&bench, "subscribe");
     bench.run(["subscription", "pause", "indicators"]).ended(1).complained(&first).complained("--id");
