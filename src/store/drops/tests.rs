@@ -427,7 +427,7 @@ fn leaving_that_was_interrupted_after_any_step_goes_on_under_the_same_name() {
         spot.write("a.xml", "a");
         let mut file = take_in(&drops).remove(0);
         if steps >= 1 {
-            let to = super::leave::leaving(End::Sent, OsStr::new("a.7.xml"));
+            let to = leave::leaving(End::Sent, OsStr::new("a.7.xml"));
             spot.ledger.set_leaving(&[(file.id, to)]).unwrap();
             file = spot.ledger.file(file.id).unwrap().unwrap();
         }
@@ -455,7 +455,7 @@ fn a_receipt_that_a_power_cut_kept_behind_follows_its_file() {
     spot.write("b.xml", "b");
     let mut files = take_in(&drops);
     for file in &mut files {
-        let to = super::leave::leaving(End::Sent, OsStr::from_bytes(&file.name));
+        let to = leave::leaving(End::Sent, OsStr::from_bytes(&file.name));
         spot.ledger.set_leaving(&[(file.id, to)]).unwrap();
         *file = spot.ledger.file(file.id).unwrap().unwrap();
         let name = OsStr::from_bytes(&file.name);
@@ -473,7 +473,7 @@ fn a_noted_name_that_somebody_took_is_given_up_with_its_receipt() {
         let drops = spot.open();
         spot.write("a.xml", "a");
         let mut file = take_in(&drops).remove(0);
-        spot.ledger.set_leaving(&[(file.id, super::leave::leaving(End::Sent, OsStr::new("a.xml")))]).unwrap();
+        spot.ledger.set_leaving(&[(file.id, leave::leaving(End::Sent, OsStr::new("a.xml")))]).unwrap();
         file = spot.ledger.file(file.id).unwrap().unwrap();
         let receipt = finished(&file, End::Sent).receipt;
         fs::write(spot.path("sent/a.xml"), "foreign").unwrap();

@@ -169,7 +169,7 @@ fn a_staging_directory_swept_without_looking_loses_something() {
 fn as_many_seeds_as_one_likes() {
     let number =
         |name: &str, otherwise| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
-    let (first, seeds) = (number("FIRST", 0), number("SEEDS", 20_000));
+    let (first, seeds): (u64, u64) = (number("FIRST", 0), number("SEEDS", 20_000));
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let share = seeds.div_ceil(threads);
     let sums = std::thread::scope(|scope| {
