@@ -11,6 +11,7 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod cli;
 mod common;
 mod docs;
 mod fuzz_corpus;
