@@ -69,11 +69,11 @@ fn every_dependency_has_a_licence_that_is_allowed() {
 /// Whether an SPDX expression can be met: one side of each OR, both sides of each AND. Before SPDX a slash meant OR.
 fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
     let expression = expression.replace('/', " OR ");
-    let mut words = Vec::new();
+    let mut words: Vec<String> = Vec::new();
     for word in expression.replace('(', " ( ").replace(')', " ) ").split_whitespace() {
         match (word, words.last_mut()) {
             // `A WITH B` is one licence.
-            (word, Some(last)) if word == "WITH" || String::ends_with(last, " WITH") => *last = format!("{last} {word}"),
+            (word, Some(last)) if word == "WITH" || last.ends_with(" WITH") => *last = format!("{last} {word}"),
             _ => words.push(word.to_owned()),
         }
     }
