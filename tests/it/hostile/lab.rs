@@ -291,7 +291,7 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
     forms.push(secret.replace('&', "&#38;").replace('<', "&#x3C;").replace('"', "&quot;"));
     forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
     forms.push(percent(secret));
-    forms.push(percent(secret).to_lowercase());
+    forms.push(secret.bytes().map(|byte| format!("%{byte:02x}")).collect());
     forms.push(secret.escape_debug().to_string());
     forms.push(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned());
     forms

@@ -2,4 +2,5 @@
 
 mod http;
 mod lab;
+mod leaks;
 mod xml;
