@@ -116,7 +116,7 @@ fn put_back(ledger: &Ledger, found: &Found<'_>) -> Result<End> {
     if let (Some(inode), Some(receipt)) = (failed.inode(name)?, failed.receipt(name)?)
         && let Some((sha256, inboxes)) = accepted(&receipt)
     {
-        let (directory, _) = ledger.drop_directory(drop)?;
+        let directory = ledger.drop_directory(drop)?;
         ledger.note_settled_before(directory, inode, &sha256, &inboxes)?;
     }
     match failed.put_back(name)? {

@@ -135,7 +135,7 @@ impl Feed {
             output.part(began)
         })
         .await?;
-        let intake = Intake::new(self.facts(setting, poll), writer);
+        let intake = Intake::new(self.facts(setting, poll), self.peer.clone(), writer);
         let now = self.clock.now();
         match self.peer.exchange(&url, request.into(), intake).await {
             Ok(exchanged) => Ok(self.take(poll, exchanged, now)),
@@ -146,7 +146,12 @@ impl Feed {
             Err(Trouble::Unreadable { what, .. }) => {
                 Ok(Attempt { step: poll.on_reply(Reply::Unreadable(what), now), part: None })
             }
-            Err(Trouble::Sink(error)) => Err(Failure::from(error)),
+            Err(Trouble::Sink(error)) => {
+                // What was staged may be what fills the disk; the next poll would remove it, but that may be long.
+                let output = setting.output.clone();
+                let _ = blocking(move || output.abandon()).await;
+                Err(Failure::from(error))
+            }
         }
     }
 
@@ -174,7 +179,7 @@ impl Feed {
             lines::server_says(&self.name, &self.shown(message));
         }
         if let Some(end) = &reply.unreadable_end {
-            lines::unreadable_end(&self.name, &show_remote(end));
+            lines::unreadable_end(&self.name, &self.shown(end));
         }
     }
 

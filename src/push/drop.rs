@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
@@ -20,10 +21,11 @@ use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::lines;
-use crate::store::disk::{Dir, DiskError, FileWriter};
-use crate::store::drops::{Candidate, Copied, Copying, DropDirectory};
-use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
+use crate::store::disk::{Dir, DiskError};
+use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
+use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
 use crate::store::{Result, StoreError};
+use crate::taxii::time::earlier;
 
 /// So many files are made durable and admitted together, at most …
 const TOGETHER: usize = 512;
@@ -85,16 +87,6 @@ pub struct Parts {
     pub stop: CancellationToken,
 }
 
-/// A batch of files on their way in.
-#[derive(Default)]
-struct Batch {
-    /// Copies in `sending/` that nobody knows yet.
-    tokens: Vec<String>,
-    writers: Vec<FileWriter>,
-    admissions: Vec<Admission>,
-    bytes: u64,
-}
-
 impl DropWalk {
     /// A drop walk; nothing is opened yet.
     pub fn new(parts: Parts) -> DropWalk {
@@ -104,13 +96,17 @@ impl DropWalk {
         DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
     }
 
-    /// Looks at the directory whenever there may be something new, until the agent stops.
-    pub async fn run(mut self) {
+    /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is
+    /// watched, or cannot be: from then on a file that is renamed into place is seen to be.
+    pub async fn run(mut self, watching: oneshot::Sender<()>) {
+        let mut watching = Some(watching);
         let mut watch = None;
         let mut first = true;
         let mut swept: Option<std::time::Instant> = None;
         while !self.stop.is_cancelled() {
             self.reopen(&mut watch).await;
+            // Nobody may be waiting any more.
+            let _ = watching.take().map(|watching| watching.send(()));
             let looked = self.look(first).await;
             first = false;
             if swept.is_none_or(|at| self.clock.since(at) >= SWEEP) {
@@ -237,6 +233,25 @@ impl DropWalk {
             Ok(removed) => lines::sent_swept(&self.name, removed),
             Err(error) => lines::drop_trouble(&self.name, &error),
         }
+        match self.expire_for_others().await {
+            Ok(files) => lines::expired_for_others(&self.name, files),
+            Err(error) => lines::drop_trouble(&self.name, &error),
+        }
+    }
+
+    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it.
+    async fn expire_for_others(&self) -> Result<usize> {
+        let Some(open) = self.open.clone() else { return Ok(0) };
+        let (ledger, inboxes, now) = (self.ledger.clone(), self.settings.inboxes.clone(), self.clock.now());
+        let before = earlier(now, self.settings.give_up);
+        blocking(move || {
+            let owed = ledger.owed_to_others(open.dir.id(), &inboxes, before)?;
+            let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
+            ledger.record(&settled, now)?;
+            open.let_all_leave(&ledger)?;
+            Ok(settled.len())
+        })
+        .await
     }
 }
 
@@ -255,21 +270,10 @@ struct Look {
 
 impl Look {
     fn run(mut self, settling: &mut Settling) -> Result<Looked> {
-        self.open.dir.claim_unclaimed()?;
-        let mut batch = Batch::default();
-        let taken = self.take_settled(settling, &mut batch).and_then(|()| self.admit(&mut batch));
-        if taken.is_err() {
-            // What was copied but not admitted is still where it was dropped; the copies only take up room.
-            self.open.dir.forget(&batch.tokens)?;
-        }
-        taken?;
-        self.open.let_all_leave(&self.ledger)?;
-        Ok(self.looked)
-    }
-
-    fn take_settled(&mut self, settling: &mut Settling, batch: &mut Batch) -> Result<()> {
         let open = self.open.clone();
+        self.tell_stuck(&open.dir.claim_unclaimed()?);
         let included = self.included.clone();
+        let mut batch = Batch::default();
         settling.begin();
         open.dir.candidates(&|name| is_dropped(name, &included), |candidates| {
             let moment = Moment {
@@ -281,20 +285,22 @@ impl Look {
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
                     Some(left) => self.not_yet(left),
-                    None if self.take(&candidate, batch)? => {}
+                    None if self.take(&candidate, &mut batch)? => {}
                     None => {
                         settling.forget(&candidate.name);
                         self.not_yet(self.settings.settle);
                     }
                 }
-                if batch.admissions.len() >= TOGETHER || batch.bytes >= BYTES_TOGETHER {
-                    self.admit(batch)?;
+                if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
+                    self.admit(&mut batch)?;
                 }
             }
             Ok(!self.stop.is_cancelled())
         })?;
+        self.admit(&mut batch)?;
         settling.end();
-        Ok(())
+        open.let_all_leave(&self.ledger)?;
+        Ok(self.looked)
     }
 
     fn not_yet(&mut self, left: Duration) {
@@ -308,7 +314,7 @@ impl Look {
         if candidate.stat.size > self.settings.max_file {
             let refusal = format!("larger than max_file ({} bytes)", self.settings.max_file);
             let admission = self.admission(candidate, DropDirectory::token(), None, Err(refusal))?;
-            batch.admissions.push(admission);
+            batch.add(None, admission);
             return Ok(true);
         }
         let mut inspector = Inspector::new(Options { content_binding: self.settings.content_binding.clone() });
@@ -326,32 +332,27 @@ impl Look {
         }
     }
 
-    fn check(&mut self, candidate: &Candidate, copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
-        batch.tokens.push(copied.token.clone());
+    fn check(&mut self, candidate: &Candidate, mut copied: Copied, finding: Finding, batch: &mut Batch) -> Result<()> {
         let finding = match finding {
             Finding::Sendable(sendable) => {
                 sendable.remarks.iter().for_each(|remark| lines::file_remark(&self.open.name, &candidate.name, remark));
-                Ok(self.body(&copied, sendable, batch)?)
+                Ok(self.body(&mut copied, sendable)?)
             }
             Finding::Refused(refusal) => Err(refusal.to_string()),
         };
         let token = copied.token.clone();
         let admission = self.admission(candidate, token, Some(copied.sha256), finding)?;
-        batch.bytes += candidate.stat.size;
-        batch.admissions.push(admission);
-        batch.writers.extend(DropDirectory::writers(vec![copied]));
+        batch.add(Some(copied), admission);
         Ok(())
     }
 
     /// What is sent: a range of the copy where that can be, else a file of its own.
-    fn body(&self, copied: &Copied, sendable: Sendable, batch: &mut Batch) -> Result<Body> {
+    fn body(&self, copied: &mut Copied, sendable: Sendable) -> Result<Body> {
         let Sendable { binding, form, .. } = sendable;
         if let Form::Verbatim { range } = form {
             return Ok(Body { binding, wire: false, range });
         }
-        let (writer, length) =
-            self.open.dir.write_wire(&copied.token, |source, file| transform(&form, source, file))?;
-        batch.writers.push(writer);
+        let length = self.open.dir.write_wire(copied, |source, file| transform(&form, source, file))?;
         Ok(Body { binding, wire: true, range: 0..length })
     }
 
@@ -383,7 +384,7 @@ impl Look {
             size: stat.size,
             mode: stat.mode,
             modified: stat.modified,
-            original: (stat.device, stat.inode),
+            inode: stat.inode,
             wire: body.as_ref().is_some_and(|body| body.wire),
             body: body.as_ref().map_or(0..0, |body| body.range.clone()),
             binding: body.map(|body| body.binding),
@@ -421,15 +422,22 @@ impl Look {
     }
 
     fn admit(&mut self, batch: &mut Batch) -> Result<()> {
-        if batch.admissions.is_empty() {
+        let mut batch = std::mem::take(batch);
+        if batch.admissions().is_empty() {
             return Ok(());
         }
-        let admitted = self.open.dir.admit(std::mem::take(&mut batch.writers), &batch.admissions)?;
-        self.looked.admitted += admitted.len() as u64;
-        self.looked.refused += batch.admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
-        lines::files_admitted(&self.open.name, &batch.admissions);
-        *batch = Batch::default();
+        let stuck = self.open.dir.admit(&mut batch)?;
+        let admissions = batch.admissions();
+        self.looked.admitted += admissions.len() as u64;
+        self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        lines::files_admitted(&self.open.name, admissions);
+        self.tell_stuck(&stuck);
         Ok(())
+    }
+
+    /// Originals that cannot be removed keep their own files waiting, and no others.
+    fn tell_stuck(&self, stuck: &[StoreError]) {
+        stuck.iter().for_each(|error| lines::drop_trouble(&self.open.name, error));
     }
 }
 

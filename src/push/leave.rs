@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::receipt::receipt;
 use crate::observe::lines;
 use crate::store::Result;
-use crate::store::drops::{DropDirectory, End};
+use crate::store::drops::{DropDirectory, End, Finished};
 use crate::store::ledger::{FileId, FileRow, Ledger, Outcome};
 
 /// So many files leave together.
@@ -82,20 +82,26 @@ impl Open {
     }
 
     fn let_leave(&self, ledger: &Ledger, files: &[FileRow]) -> Result<()> {
-        let mut left = Vec::with_capacity(files.len());
+        let (mut leaving, mut deleted, mut told) = (Vec::new(), Vec::new(), HashMap::new());
         for file in files {
             let claims = ledger.deliveries(file.id)?;
             let good = file.refusal.is_none() && claims.iter().all(|claim| claim.outcome.is_some_and(Outcome::is_good));
             if good && self.keep_sent.is_zero() {
-                self.dir.delete(file)?;
-                lines::file_sent_and_deleted(&self.name, &file.name);
-            } else {
-                let end = if good { End::Sent } else { End::Failed };
-                let settled = self.dir.leave(file, end, &receipt(file, &claims))?;
-                lines::file_left(&self.name, &file.name, &settled, file.refusal.as_deref(), &claims);
+                deleted.push(file.clone());
+                continue;
             }
-            left.push(file.id);
+            let end = if good { End::Sent } else { End::Failed };
+            leaving.push(Finished { file: file.clone(), end, receipt: receipt(file, &claims) });
+            told.insert(file.id, (file, claims));
         }
-        self.dir.leave_all(&left)
+        self.dir.delete(&deleted)?;
+        deleted.iter().for_each(|file| lines::file_sent_and_deleted(&self.name, &file.name));
+        let gone = self.dir.leave(&leaving)?;
+        for (id, left) in &gone.left {
+            if let Some((file, claims)) = told.get(id) {
+                lines::file_left(&self.name, &file.name, left, file.refusal.as_deref(), claims);
+            }
+        }
+        gone.trouble.map_or(Ok(()), Err)
     }
 }

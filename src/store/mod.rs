@@ -46,10 +46,13 @@
 
 pub mod disk;
 pub mod drops;
+mod durable;
 pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;
+#[cfg(test)]
+mod simulation;
 pub mod staging;
 
 use disk::{Dir, DiskError};
@@ -77,6 +80,9 @@ pub enum StoreError {
         /// `min_free`, in bytes.
         floor: u64,
     },
+    /// Somebody works with this directory already.
+    #[error("use {path}: another poll of the feed, or another agent, is at work there", path = disk::show(.0))]
+    InUse(std::path::PathBuf),
     /// Another agent works with the same state.
     #[error("lock {path}: another taxii-sync is running on this state_dir", path = disk::show(.0))]
     Locked(std::path::PathBuf),
@@ -88,11 +94,15 @@ impl StoreError {
         match self {
             StoreError::Disk(error) if error.is_full() => "free some space; the agent goes on by itself",
             StoreError::TooFull { .. } => "free some space; the feed goes on by itself",
+            StoreError::Disk(error) if error.is_about_group() => {
+                "the agent's user has to be a member of the configured group"
+            }
             StoreError::Disk(_) => {
                 "check that the path exists, is a local file system and that the agent may write there"
             }
             StoreError::Ledger(error) => error.hint(),
             StoreError::Replaced(_) => "nothing to do: what is missing is asked for again",
+            StoreError::InUse(_) => "it goes on by itself when the other one is done",
             StoreError::Locked(_) => "stop the other one, or give this one a state_dir of its own",
         }
     }
@@ -109,18 +119,17 @@ fn has_identity(dir: &Dir, identity: &str) -> Result<bool> {
     match dir.read(IDENTITY)? {
         Some(file) => {
             let mut bytes = [0; 64];
-            let count = file.read(&mut bytes)?;
+            let count = file.read_full(&mut bytes)?;
             Ok(bytes.get(..count) == Some(identity.as_bytes()))
         }
         None => Ok(false),
     }
 }
 
-/// Gives the directory a new identity.
+/// Gives the directory a new identity; the caller makes its name durable.
 fn give_identity(dir: &Dir) -> Result<String> {
     let identity = random_name();
     dir.put(IDENTITY, identity.as_bytes(), 0o600)?;
-    dir.sync()?;
     Ok(identity)
 }
 

@@ -1,5 +1,6 @@
 //! A feed's output directory: the hand-over, and what a start finds there.
 
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use chrono::{DateTime, Utc};
 use super::disk::{Dir, Renamed};
 use super::ledger::{After, BlockRow, FeedId, Ledger, PartId, Place, Totals};
 use super::staging::{PartWriter, beside_name, need_free, staged_name};
-use super::{IDENTITY, Result, StoreError, give_identity, has_identity};
+use super::{IDENTITY, Result, StoreError, give_identity, has_identity, names};
 
 /// So many lines of a hand-over list are held in memory.
 const LINES: u32 = 1000;
@@ -81,6 +82,23 @@ pub struct Recovered {
     pub swept: u64,
 }
 
+/// Whether a part may have been handed over in part before.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Again {
+    Yes,
+    No,
+}
+
+/// The name of what stands beside a file.
+fn with_beside(place: Place, name: impl AsRef<OsStr>) -> OsString {
+    let mut name = name.as_ref().to_owned();
+    name.push(match place {
+        Place::Output => ".meta.json",
+        Place::Quarantine => ".reason.json",
+    });
+    name
+}
+
 fn quarantine(output: &Dir) -> Result<Dir> {
     Ok(output.sub(".quarantine", 0o750)?)
 }
@@ -95,65 +113,58 @@ impl Output {
         manner: Manner,
         now: DateTime<Utc>,
     ) -> Result<(Output, Recovered)> {
-        let output = Dir::make(path, 0o755)?;
-        let staging = output.sub(&manner.staging.name(), 0o700)?;
-        let quarantine = match manner.staging {
+        let Manner { mode, group, staging } = manner;
+        let (output, _) = Dir::make_for(path, 0o755, group)?;
+        let quarantine = match staging {
             Staging::Kept => Some(quarantine(&output)?),
             Staging::Own(_) => None,
         };
+        let staging = output.sub(&staging.name(), 0o700)?;
+        if !staging.lock()? {
+            return Err(StoreError::InUse(staging.path().to_owned()));
+        }
         let known = ledger.feed_row(feed)?.staging;
         let ours = match &known {
             Some(identity) => has_identity(&staging, identity)?,
             None => false,
         };
-        let identity = match known {
-            Some(identity) if ours => identity,
-            _ => String::new(),
-        };
-        let Manner { mode, group, .. } = manner;
+        let identity = known.filter(|_| ours).unwrap_or_default();
         let mut output = Output { ledger, feed, staging, mode, group, output, quarantine, identity };
         let mut recovered = Recovered::default();
-        if ours {
-            recovered.totals = output.finish_what_was_begun(now)?;
-        } else {
-            recovered.replaced = output.forget_what_was_lost()?;
+        match output.ledger.unfinished_part(feed)? {
+            Some((part, true)) if ours => recovered.totals = output.hand_over(part, now, Again::Yes)?,
+            Some((part, true)) => {
+                output.forget_what_was_lost(part)?;
+                recovered.replaced = true;
+            }
+            // The files go first: they may be what fills the disk.
+            Some((part, false)) => {
+                recovered.swept = output.sweep()?;
+                output.ledger.abandon_part(feed, part, &[])?;
+            }
+            None => {}
         }
-        recovered.swept = output.sweep()?;
+        recovered.swept += output.sweep()?;
         if !ours {
             output.identity = give_identity(&output.staging)?;
-            output.ledger.set_staging(feed, &output.identity)?;
+            // With the directories above it, which an earlier life may have made without living to sync them.
+            output.staging.sync_file_system()?;
+            output.ledger.set_staging(feed, Some(&output.identity))?;
         }
         Ok((output, recovered))
     }
 
-    fn finish_what_was_begun(&self, now: DateTime<Utc>) -> Result<Totals> {
-        match self.ledger.unfinished_part(self.feed)? {
-            Some((part, true)) => self.hand_over(part, now),
-            Some((part, false)) => {
-                self.ledger.abandon_part(self.feed, part, &[])?;
-                Ok(Totals::default())
-            }
-            None => Ok(Totals::default()),
-        }
-    }
-
     /// The staged files are not to be found. What has its final name was handed over; the rest is asked for again.
-    fn forget_what_was_lost(&self) -> Result<bool> {
-        let Some((part, committed)) = self.ledger.unfinished_part(self.feed)? else {
-            return Ok(false);
-        };
+    fn forget_what_was_lost(&self, part: PartId) -> Result<()> {
         let mut handed_over = Vec::new();
-        if committed {
-            self.each_block(part, |block| {
-                if self.destination(block.place)?.stat(&block.name)?.is_some() {
-                    handed_over.push(block.seq);
-                }
-                Ok(())
-            })?;
-            self.ledger.set_result(self.feed, None)?;
-        }
-        self.ledger.abandon_part(self.feed, part, &handed_over)?;
-        Ok(committed)
+        self.each_block(part, |block| {
+            if self.destination(block.place)?.stat(&block.name)?.is_some() {
+                handed_over.push(block.seq);
+            }
+            Ok(())
+        })?;
+        self.ledger.set_result(self.feed, None)?;
+        Ok(self.ledger.abandon_part(self.feed, part, &handed_over)?)
     }
 
     fn sweep(&self) -> Result<u64> {
@@ -182,7 +193,7 @@ impl Output {
     ) -> Result<Totals> {
         self.in_place()?;
         match writer.commit(after, recent_upto)? {
-            Some(part) => self.hand_over(part, now),
+            Some(part) => self.hand_over(part, now, Again::No),
             None => {
                 self.ledger.advance(self.feed, after)?;
                 Ok(Totals::default())
@@ -192,10 +203,15 @@ impl Output {
 
     /// Gives up what was staged for a part that is not committed. Its writer is gone by then.
     pub fn abandon(&self) -> Result<()> {
-        if let Some((part, false)) = self.ledger.unfinished_part(self.feed)? {
-            self.ledger.abandon_part(self.feed, part, &[])?;
+        match self.ledger.unfinished_part(self.feed)? {
+            // What is staged is ours: the next start hands it over.
+            Some((_, true)) => Ok(()),
+            Some((part, false)) => {
+                self.sweep()?;
+                Ok(self.ledger.abandon_part(self.feed, part, &[])?)
+            }
+            None => self.sweep().map(drop),
         }
-        self.sweep().map(drop)
     }
 
     /// "Not there means handed over" holds only while `.staging/` is the directory we wrote to.
@@ -231,11 +247,11 @@ impl Output {
         }
     }
 
-    fn hand_over(&self, part: PartId, now: DateTime<Utc>) -> Result<Totals> {
+    fn hand_over(&self, part: PartId, now: DateTime<Utc>, again: Again) -> Result<Totals> {
         let mut quarantined = false;
         self.each_block(part, |block| {
             quarantined |= block.place == Place::Quarantine;
-            self.hand_over_block(part, block)
+            self.hand_over_block(part, block, again)
         })?;
         self.in_place()?;
         self.output.sync()?;
@@ -246,25 +262,46 @@ impl Output {
         Ok(self.ledger.finish_part(self.feed, part, now)?)
     }
 
-    fn hand_over_block(&self, part: PartId, block: &BlockRow) -> Result<()> {
-        let to = self.destination(block.place)?;
-        let staged = staged_name(part, block.seq);
-        if !self.staging.touch(&staged)? {
-            return Ok(());
+    fn hand_over_block(&self, part: PartId, block: &BlockRow, again: Again) -> Result<()> {
+        let (staged, beside) = (staged_name(part, block.seq), beside_name(part, block.seq));
+        if self.staging.touch(&staged)? {
+            return self.place(block, &staged, &beside);
         }
-        if block.beside {
-            let beside = match block.place {
-                Place::Output => format!("{}.meta.json", block.name),
-                Place::Quarantine => format!("{}.reason.json", block.name),
-            };
-            let from = beside_name(part, block.seq);
-            if self.staging.rename(&from, &to, &beside)? == Renamed::TargetExists {
-                self.staging.remove(&from)?;
+        if again == Again::No {
+            // Somebody else removed it a moment ago. From here on nothing in this directory means "handed over".
+            self.ledger.set_staging(self.feed, None)?;
+            return Err(StoreError::Replaced(self.staging.path().to_owned()));
+        }
+        // It was handed over. A power cut may have kept its metadata behind; a reader may have taken it already.
+        let to = self.destination(block.place)?;
+        if block.beside && to.stat(&block.name)?.is_some() {
+            self.staging.rename(&beside, &to, with_beside(block.place, &block.name))?;
+        }
+        Ok(())
+    }
+
+    /// Gives a staged file its final name, what stands beside it first. The name holds the label and the hash: a file
+    /// that has it already is the same one, handed over before; if somebody has put another one there, ours is
+    /// numbered.
+    fn place(&self, block: &BlockRow, staged: &str, beside: &str) -> Result<()> {
+        let to = &self.destination(block.place)?;
+        for number in 0.. {
+            let name = names::numbered(OsStr::new(&block.name), number);
+            let name_beside = with_beside(block.place, &name);
+            let put = block.beside && self.staging.rename(beside, to, &name_beside)? == Renamed::Done;
+            if self.staging.rename(staged, to, &name)? != Renamed::TargetExists {
+                break;
+            }
+            if self.staging.same_bytes(staged, to, &name)? {
+                self.staging.remove(staged)?;
+                break;
+            }
+            if put {
+                to.rename(&name_beside, &self.staging, beside)?;
             }
         }
-        // The name holds the label and the hash: a file that has it already has the same bytes.
-        if self.staging.rename(&staged, &to, &block.name)? == Renamed::TargetExists {
-            self.staging.remove(&staged)?;
+        if block.beside {
+            self.staging.remove(beside)?;
         }
         Ok(())
     }
@@ -290,3 +327,6 @@ impl Output {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests;

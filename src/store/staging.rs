@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::disk::{Dir, FileWriter};
+use super::durable::Unsynced;
 use super::ledger::{After, FeedId, Key, Ledger, NewBlock, PartId, Place};
 use super::output::Output;
 use super::{Result, StoreError};
@@ -16,9 +17,6 @@ const HELD: usize = 256 << 10;
 
 /// Rows go to the ledger in batches of this many blocks.
 const BATCH: usize = 4096;
-
-/// So many files are made durable one by one; with more of them one flush of the file system is cheaper.
-const SYNCED_SINGLY: usize = 8;
 
 /// A part being staged.
 #[derive(Debug)]
@@ -35,8 +33,7 @@ pub struct PartWriter {
     part: Option<PartId>,
     next: i64,
     batch: Vec<NewBlock>,
-    unsynced: Vec<FileWriter>,
-    staged: usize,
+    unsynced: Unsynced,
     content: Open,
     digest: Sha256,
     completed: u64,
@@ -96,8 +93,7 @@ impl PartWriter {
             part: None,
             next: 0,
             batch: Vec::new(),
-            unsynced: Vec::new(),
-            staged: 0,
+            unsynced: Unsynced::default(),
             content: Open::default(),
             digest: Sha256::new(),
             completed: 0,
@@ -146,6 +142,10 @@ impl PartWriter {
 
     /// Takes back a range of what was written for the current content.
     pub fn cut(&mut self, range: Range<u64>) -> Result<()> {
+        let range = range.start.min(self.content.size)..range.end.min(self.content.size);
+        if range.is_empty() {
+            return Ok(());
+        }
         self.content.size -= range.end - range.start;
         let Some(part) = self.part.filter(|_| self.content.file.is_some()) else {
             self.content.held.drain(range.start as usize..range.end as usize);
@@ -216,28 +216,18 @@ impl PartWriter {
                 file
             }
         };
-        self.staged(file);
+        self.unsynced.add(file);
         let beside = destination.beside.is_some();
         if let (Some(bytes), Some(part)) = (destination.beside, self.part) {
             let mut file = self.create_as(&beside_name(part, self.next))?;
             file.write(&bytes)?;
-            self.staged(file);
+            self.unsynced.add(file);
         }
         let Destination { name, place, key, .. } = destination;
         self.batch.push(NewBlock { seq: self.next, name, place, beside, key, size: self.content.size });
         self.next += 1;
         self.content = Open { held: emptied(std::mem::take(&mut self.content.held)), ..Open::default() };
         if self.batch.len() >= BATCH { self.list() } else { Ok(()) }
-    }
-
-    /// Few files are kept open to be made durable one by one.
-    fn staged(&mut self, file: FileWriter) {
-        self.staged += 1;
-        if self.staged <= SYNCED_SINGLY {
-            self.unsynced.push(file);
-        } else {
-            self.unsynced.clear();
-        }
     }
 
     /// Puts the batch on the ledger's list, and removes what turns out to stand there already.
@@ -265,14 +255,7 @@ impl PartWriter {
         let Some(part) = self.part else {
             return Ok(None);
         };
-        if self.staged <= SYNCED_SINGLY {
-            for file in self.unsynced.drain(..) {
-                file.sync()?;
-            }
-            self.staging.sync()?;
-        } else {
-            self.flush.sync_file_system()?;
-        }
+        self.unsynced.sync(&self.flush)?;
         self.ledger.commit_part(part, after, recent_upto)?;
         Ok(Some(part))
     }
@@ -284,7 +267,7 @@ pub(super) fn need_free(dir: &Dir, floor: u64) -> Result<()> {
     if free < floor { Err(StoreError::TooFull { path: dir.path().to_owned(), free, floor }) } else { Ok(()) }
 }
 
-/// The buffer, kept for the next content unless it has grown large.
+/// The buffer, kept for the next content; it never grows beyond [`HELD`].
 fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
     buffer.clear();
     buffer

@@ -59,7 +59,7 @@ async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<PollResponse, PeerEr
         },
         patience: std::time::Duration::ZERO,
     };
-    let range = if is_set(peer, &settings.collection).await { None } else { range(wanted, now) };
+    let range = if is_set(peer, &settings.collection).await { None } else { range(wanted).await };
     let (message, url) = peer.ask(&address.url, Poll::new(plan, range, now).request()).await?;
     match message.body {
         Body::PollResponse(response) => Ok(response),
@@ -70,7 +70,7 @@ async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<PollResponse, PeerEr
     }
 }
 
-fn range(wanted: &Wanted, now: DateTime<Utc>) -> Option<exchange::Range> {
+async fn range(wanted: &Wanted) -> Option<exchange::Range> {
     let peer = &wanted.target.peer;
     let pace = Pace {
         lag: std::time::Duration::ZERO,
@@ -78,9 +78,7 @@ fn range(wanted: &Wanted, now: DateTime<Utc>) -> Option<exchange::Range> {
         overlap: std::time::Duration::ZERO,
         precision: peer.precision,
     };
-    let now = exchange::server_now(now, peer.skew().unwrap_or_default());
-    let until = wanted.until.map_or(now, |until| until.min(now));
-    exchange::ask(None, wanted.since.as_ref().map(|since| since.at), until, &pace)
+    exchange::ask(None, wanted.since.as_ref().map(|since| since.at), wanted.end().await, &pace)
 }
 
 /// A server that does not describe the collection is asked for a range of it.

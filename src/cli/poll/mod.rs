@@ -16,8 +16,9 @@ use crate::config::{self, Config, LogFormat, Start};
 use crate::observe;
 use crate::poll;
 use crate::store::ledger::Ledger;
+use crate::taxii::exchange;
 use crate::taxii::message::{Query, ServiceType};
-use crate::taxii::time::{Precision, Timestamp, earlier};
+use crate::taxii::time::{Precision, Timestamp, earlier, later};
 
 /// What is polled, and how far.
 struct Wanted {
@@ -104,6 +105,16 @@ impl Wanted {
             }
             _ => Ok(()),
         }
+    }
+
+    /// Up to where by the server's clock, which tells whole seconds only: what came in the present one is wanted too.
+    async fn end(&self) -> DateTime<Utc> {
+        let peer = &self.target.peer;
+        // Where there is something to ask first, the answer tells the time. What is wrong is told by who needs it.
+        let _ = peer.address(ServiceType::Poll, Some(&self.settings.collection)).await;
+        let now = exchange::server_now(Clock::system().now(), peer.skew().unwrap_or_default());
+        let latest = later(now, std::time::Duration::from_secs(1));
+        self.until.map_or(latest, |until| until.min(latest))
     }
 
     /// For people.

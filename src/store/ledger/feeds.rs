@@ -102,6 +102,11 @@ pub(super) fn set_cursor(transaction: &Transaction<'_>, feed: FeedId, cursor: Op
     Ok(())
 }
 
+/// What is committed is handed over all the same, but it does not move the cursor any more.
+fn nothing_after(transaction: &Transaction<'_>, feed: FeedId) -> rusqlite::Result<()> {
+    transaction.execute("UPDATE part SET after = NULL WHERE feed = ?1", [feed]).map(drop)
+}
+
 impl Ledger {
     /// The feed of this name. With another identity than before its cursor and its result under way are gone; what
     /// was handed over stays known.
@@ -111,12 +116,16 @@ impl Ledger {
                 "INSERT INTO feed (name, identity) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
                 [name, identity],
             )?;
-            t.execute(
+            let other = t.execute(
                 "UPDATE feed SET identity = ?2, cursor = NULL, cursor_ns = NULL, result = NULL, not_before = NULL,
                  next_poll = NULL WHERE name = ?1 AND identity <> ?2",
                 [name, identity],
-            )?;
-            t.query_row("SELECT * FROM feed WHERE name = ?1", [name], FeedRow::read)
+            )? > 0;
+            let row = t.query_row("SELECT * FROM feed WHERE name = ?1", [name], FeedRow::read)?;
+            if other {
+                nothing_after(t, row.id)?;
+            }
+            Ok(row)
         })
     }
 
@@ -130,8 +139,8 @@ impl Ledger {
         self.read(|c| c.query_row("SELECT * FROM feed WHERE id = ?1", [feed], FeedRow::read))
     }
 
-    /// Notes the identity of a feed's `.staging/`.
-    pub fn set_staging(&self, feed: FeedId, identity: &str) -> Result<()> {
+    /// Notes the identity of a feed's `.staging/`, or that what was there is not to be trusted.
+    pub fn set_staging(&self, feed: FeedId, identity: Option<&str>) -> Result<()> {
         self.write(|t| t.execute("UPDATE feed SET staging = ?2 WHERE id = ?1", params![feed, identity])).map(drop)
     }
 
@@ -150,6 +159,7 @@ impl Ledger {
     ) -> Result<()> {
         self.write(|t| {
             set_cursor(t, feed, cursor)?;
+            nothing_after(t, feed)?;
             t.execute("UPDATE feed SET result = NULL, not_before = NULL, next_poll = NULL WHERE id = ?1", [feed])?;
             if let Some(later_than) = forget_later_than {
                 t.execute(

@@ -5,10 +5,12 @@
 
 mod deliveries;
 mod feeds;
+mod files;
 mod parts;
 mod report;
 mod retried;
 mod schema;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -18,10 +20,9 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::disk;
 
-pub use deliveries::{
-    Admission, Claim, Due, FileId, FileRow, InboxTotals, Leaving, NewDelivery, Outcome, Owed, Settled,
-};
+pub use deliveries::{Claim, Due, InboxTotals, Outcome, Owed, Settled};
 pub use feeds::{Cursor, FeedId, FeedRow};
+pub use files::{Admission, FileId, FileRow, Leaving, NewDelivery};
 pub use parts::{After, BlockRow, Key, NewBlock, PartId, Place, Totals};
 pub use report::{FailedFile, FeedReport, InboxReport, Report};
 
@@ -81,6 +82,8 @@ pub type Result<T, E = LedgerError> = std::result::Result<T, E>;
 pub struct Ledger {
     path: PathBuf,
     connection: Mutex<Connection>,
+    #[cfg(test)]
+    witness: simulated::Witness,
 }
 
 /// The name of the ledger below `state_dir`.
@@ -91,12 +94,8 @@ impl Ledger {
     pub fn open(state_dir: &Path) -> Result<Ledger> {
         let path = state_dir.join(FILE_NAME);
         let ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
-        {
-            let mut connection = ledger.lock();
-            let prepared = schema::prepare(&mut connection);
-            drop(connection);
-            ledger.known_format(prepared)?;
-        }
+        let prepared = schema::prepare(&mut ledger.lock());
+        ledger.known_format(prepared)?;
         Ok(ledger)
     }
 
@@ -110,7 +109,8 @@ impl Ledger {
         Ok(ledger)
     }
 
-    /// Opens an existing ledger for reading, also while an agent writes it. `None`: there is none.
+    /// Opens an existing ledger for reading, also while an agent writes it. `None`: there is none, or it is about to
+    /// be made.
     pub fn open_to_read(state_dir: &Path) -> super::Result<Option<Ledger>> {
         let path = state_dir.join(FILE_NAME);
         if !disk::is_there(&path)? {
@@ -118,8 +118,7 @@ impl Ledger {
         }
         let ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         let found = schema::format(&ledger.lock());
-        ledger.known_format(found)?;
-        Ok(Some(ledger))
+        Ok((ledger.known_format(found)? > 0).then_some(ledger))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the door to SQLite")]
@@ -127,7 +126,12 @@ impl Ledger {
         let flags = flags | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         match Connection::open_with_flags(&path, flags) {
             Ok(connection) => {
-                let ledger = Ledger { path, connection: Mutex::new(connection) };
+                let ledger = Ledger {
+                    path,
+                    connection: Mutex::new(connection),
+                    #[cfg(test)]
+                    witness: simulated::Witness::default(),
+                };
                 let settings = ledger.lock().busy_timeout(Duration::from_secs(30));
                 ledger.checked(settings)?;
                 Ok(ledger)
@@ -136,12 +140,12 @@ impl Ledger {
         }
     }
 
-    fn known_format(&self, found: rusqlite::Result<i64>) -> Result<()> {
+    fn known_format(&self, found: rusqlite::Result<Option<i64>>) -> Result<i64> {
+        let path = self.path.clone();
         match self.checked(found)? {
-            found if found > schema::FORMAT => {
-                Err(LedgerError::Newer { path: self.path.clone(), found, known: schema::FORMAT })
-            }
-            _ => Ok(()),
+            Some(found) if found <= schema::FORMAT => Ok(found),
+            Some(found) => Err(LedgerError::Newer { path, found, known: schema::FORMAT }),
+            None => Err(LedgerError::Damaged { path, what: "another program's database".to_owned() }),
         }
     }
 
@@ -170,33 +174,39 @@ impl Ledger {
 
     /// One transaction, durable when this returns.
     fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
-        let mut connection = self.lock();
-        let result = transaction(&mut connection, work);
-        drop(connection);
-        self.checked(result)
+        self.transaction("FULL", work)
     }
 
     /// One transaction that need not be durable by itself: the write-ahead log keeps the order, so the next durable
-    /// transaction makes this one durable with it, and a crash before that may take it back.
+    /// transaction makes this one durable with it, and a power cut before that may take it back.
     fn write_relaxed<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
+        self.transaction("NORMAL", work)
+    }
+
+    /// The level of durability is set before each transaction: whatever became of the one before, this one has its own.
+    fn transaction<T>(
+        &self,
+        synchronous: &str,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> Result<T> {
         let mut connection = self.lock();
         let result = (|| {
-            connection.pragma_update(None, "synchronous", "NORMAL")?;
-            let result = transaction(&mut connection, work);
-            connection.pragma_update(None, "synchronous", "FULL")?;
-            result
+            connection.pragma_update(None, "synchronous", synchronous)?;
+            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let value = work(&transaction)?;
+            #[cfg(test)]
+            self.witness.about_to_commit()?;
+            transaction.commit()?;
+            #[cfg(test)]
+            self.witness.committed(&mut connection, synchronous == "FULL")?;
+            Ok(value)
         })();
         drop(connection);
         self.checked(result)
     }
 }
 
-fn transaction<T>(
-    connection: &mut Connection,
-    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
-) -> rusqlite::Result<T> {
-    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let value = work(&transaction)?;
-    transaction.commit()?;
-    Ok(value)
-}
+#[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
+mod tests;

@@ -1,7 +1,8 @@
 //! Parts and blocks: the hand-over list and the fingerprints.
 
 use chrono::{DateTime, Utc};
-use rusqlite::{OptionalExtension, Transaction, named_params, params};
+use rusqlite::types::Type;
+use rusqlite::{Error, OptionalExtension, Transaction, named_params, params};
 
 use super::feeds::{Cursor, FeedId, nanos, set_cursor};
 use super::{Ledger, Result};
@@ -120,7 +121,7 @@ impl Ledger {
     pub fn add_blocks(&self, feed: FeedId, part: PartId, blocks: &[NewBlock], at: DateTime<Utc>) -> Result<Vec<i64>> {
         self.write_relaxed(|t| {
             if !t.prepare_cached("SELECT 1 FROM part WHERE id = ?1 AND committed = 0")?.exists([part])? {
-                return Err(rusqlite::Error::QueryReturnedNoRows);
+                return Err(Error::QueryReturnedNoRows);
             }
             let mut fingerprint =
                 t.prepare_cached("INSERT OR IGNORE INTO fingerprint (feed, label, hash, at) VALUES (?1, ?2, ?3, ?4)")?;
@@ -154,18 +155,22 @@ impl Ledger {
     /// From here on the part is ours: it is handed over without asking the server again. With `recent_upto` its
     /// contents are also remembered by themselves, as what came in a result asked up to that instant.
     pub fn commit_part(&self, part: PartId, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<()> {
-        let after = serde_json::to_string(after).unwrap_or_default();
         self.write(|t| {
-            if let Some(upto) = recent_upto {
+            let after = serde_json::to_string(after).map_err(|error| Error::ToSqlConversionFailure(error.into()))?;
+            let upto = recent_upto.map(nanos);
+            if upto.is_some() {
                 t.execute(
-                    "INSERT OR REPLACE INTO recent (feed, hash, upto)
+                    "INSERT OR IGNORE INTO recent (feed, hash, upto)
                      SELECT part.feed, block.hash, ?2 FROM block JOIN part ON part.id = block.part WHERE part.id = ?1",
-                    params![part, nanos(upto)],
+                    params![part, upto],
                 )?;
             }
-            t.execute("UPDATE part SET committed = 1, after = ?2 WHERE id = ?1", params![part, after])
+            let sql = "UPDATE part SET committed = 1, upto = ?2, after = ?3 WHERE id = ?1 AND committed = 0";
+            match t.execute(sql, params![part, upto, after])? {
+                1 => Ok(()),
+                _ => Err(Error::QueryReturnedNoRows),
+            }
         })
-        .map(drop)
     }
 
     /// The feed's part that is not finished, and whether it is committed.
@@ -195,10 +200,14 @@ impl Ledger {
     /// Every file of a committed part is in place and durable: clears its list and does what was to come after.
     pub fn finish_part(&self, feed: FeedId, part: PartId, at: DateTime<Utc>) -> Result<Totals> {
         self.write(|t| {
-            let after: String = t.query_row("SELECT after FROM part WHERE id = ?1", [part], |row| row.get(0))?;
-            let after: After = serde_json::from_str(&after).map_err(|error| {
-                rusqlite::Error::FromSqlConversionFailure(0, rusqlite::types::Type::Text, Box::new(error))
-            })?;
+            let after: Option<String> =
+                t.query_row("SELECT after FROM part WHERE id = ?1 AND committed = 1", [part], |row| row.get(0))?;
+            let stands = after.is_some();
+            let after: After = match after {
+                Some(text) => serde_json::from_str(&text)
+                    .map_err(|error| Error::FromSqlConversionFailure(0, Type::Text, error.into()))?,
+                None => After::default(),
+            };
             let totals = totals(t, part)?;
             t.execute(
                 "UPDATE feed SET files_total = files_total + :files, bytes_total = bytes_total + :bytes,
@@ -210,7 +219,10 @@ impl Ledger {
                 },
             )?;
             remove_part(t, part)?;
-            apply(t, feed, &after)?;
+            // After a change of the feed's identity, or of its cursor by hand, the part says nothing about it any more.
+            if stands {
+                apply(t, feed, &after)?;
+            }
             Ok(totals)
         })
     }
@@ -237,21 +249,40 @@ impl Ledger {
                 params![feed, part],
             )?;
             t.execute(
-                "DELETE FROM recent WHERE feed = ?1 AND hash IN (SELECT hash FROM block WHERE part = ?2)",
+                "DELETE FROM recent WHERE feed = ?1 AND hash IN (SELECT hash FROM block WHERE part = ?2)
+                 AND upto = (SELECT upto FROM part WHERE id = ?2)",
                 params![feed, part],
             )?;
             remove_part(t, part)
         })
     }
 
-    /// Forgets up to `limit` fingerprints that were made before an instant. Gives how many there were.
-    pub fn forget_fingerprints(&self, feed: FeedId, before: DateTime<Utc>, limit: u32) -> Result<usize> {
+    /// Looks at the next `count` fingerprints after `after` (in the order of their keys) and forgets those made before
+    /// an instant. Gives where it stopped; `None`: at the end. A feed may have millions of them: all at once would
+    /// hold up everybody else.
+    pub fn forget_fingerprints(
+        &self,
+        feed: FeedId,
+        before: DateTime<Utc>,
+        after: Option<Key>,
+        count: u32,
+    ) -> Result<Option<Key>> {
+        let from = after.map_or((i64::MIN, Vec::new()), |key| (key.label(), key.hash.to_vec()));
         self.write_relaxed(|t| {
-            t.execute(
-                "DELETE FROM fingerprint WHERE (feed, label, hash) IN
-                 (SELECT feed, label, hash FROM fingerprint WHERE feed = ?1 AND at < ?2 LIMIT ?3)",
-                params![feed, before.timestamp_millis(), limit],
-            )
+            let last: Option<(i64, [u8; 16])> = t
+                .prepare_cached(
+                    "SELECT label, hash FROM fingerprint WHERE feed = ?1 AND (label, hash) > (?2, ?3)
+                     ORDER BY label, hash LIMIT 1 OFFSET ?4",
+                )?
+                .query_row(params![feed, from.0, from.1, count.saturating_sub(1)], |row| Ok((row.get(0)?, row.get(1)?)))
+                .optional()?;
+            let upto = last.unwrap_or((i64::MAX, [0xff; 16]));
+            t.prepare_cached(
+                "DELETE FROM fingerprint WHERE feed = ?1 AND (label, hash) > (?2, ?3) AND (label, hash) <= (?4, ?5)
+                 AND at < ?6",
+            )?
+            .execute(params![feed, from.0, from.1, upto.0, upto.1, before.timestamp_millis()])?;
+            Ok(last.map(|(label, hash)| Key { label: (label != i64::MIN).then_some(label), hash }))
         })
     }
 }
@@ -275,6 +306,9 @@ fn apply(transaction: &Transaction<'_>, feed: FeedId, after: &After) -> rusqlite
     transaction.execute("UPDATE feed SET result = ?2 WHERE id = ?1", params![feed, after.result])?;
     if let Some(cursor) = &after.cursor {
         set_cursor(transaction, feed, Some(cursor))?;
+        // A server may end a result before what was asked: what came in it came up to there.
+        let upto = nanos(cursor.at);
+        transaction.execute("UPDATE recent SET upto = ?2 WHERE feed = ?1 AND upto > ?2", params![feed, upto])?;
     }
     if let Some(upto) = after.forget_recent_upto {
         transaction.execute("DELETE FROM recent WHERE feed = ?1 AND upto <= ?2", params![feed, nanos(upto)])?;

@@ -70,15 +70,14 @@ fn feeds(c: &Connection) -> rusqlite::Result<Vec<FeedReport>> {
 
 fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
     let mut statement = c.prepare(
-        "SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, count(v.file), min(f.pending_since),
-         min(v.next_try)
+        "WITH owed AS (
+             SELECT f.directory, v.inbox, count(*) AS pending, min(f.pending_since) AS oldest, min(v.next_try) AS next
+             FROM delivery v JOIN file f ON f.id = v.file WHERE v.outcome IS NULL GROUP BY f.directory, v.inbox)
+         SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, coalesce(o.pending, 0), o.oldest, o.next
          FROM inbox_total t JOIN drop_directory d ON d.id = t.directory
-         LEFT JOIN file f ON f.directory = t.directory
-         LEFT JOIN delivery v ON v.file = f.id AND v.inbox = t.inbox AND v.outcome IS NULL
-         GROUP BY t.directory, t.inbox ORDER BY d.name, t.inbox",
+         LEFT JOIN owed o ON o.directory = t.directory AND o.inbox = t.inbox ORDER BY d.name, t.inbox",
     )?;
     let rows = statement.query_map([], |row| {
-        let pending: u64 = row.get(6)?;
         Ok(InboxReport {
             directory: row.get(0)?,
             inbox: row.get(1)?,
@@ -86,8 +85,8 @@ fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
             refused: row.get(3)?,
             unknown: row.get(4)?,
             last_error: row.get(5)?,
-            pending,
-            oldest_pending: if pending > 0 { instant(row.get(7)?) } else { None },
+            pending: row.get(6)?,
+            oldest_pending: instant(row.get(7)?),
             next_try: instant(row.get(8)?),
         })
     })?;

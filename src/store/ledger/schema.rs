@@ -30,7 +30,8 @@ CREATE TABLE feed (
     files_total       INTEGER NOT NULL DEFAULT 0,
     bytes_total       INTEGER NOT NULL DEFAULT 0,
     quarantined_total INTEGER NOT NULL DEFAULT 0,
-    empty_total       INTEGER NOT NULL DEFAULT 0
+    empty_total       INTEGER NOT NULL DEFAULT 0,
+    pruned            INTEGER            -- when old fingerprints were last looked for
 );
 
 -- A part whose blocks are staged; once committed it is handed over, whatever the server says.
@@ -38,8 +39,10 @@ CREATE TABLE part (
     id        INTEGER PRIMARY KEY AUTOINCREMENT,
     feed      INTEGER NOT NULL,
     committed INTEGER NOT NULL DEFAULT 0,
-    after     TEXT                       -- what finishing it does to the feed (JSON)
+    upto      INTEGER,                   -- its contents are in `recent` under this
+    after     TEXT                       -- what finishing it does to the feed (JSON); NULL: nothing
 );
+CREATE INDEX part_feed ON part (feed);
 
 -- The hand-over list.
 CREATE TABLE block (
@@ -69,14 +72,14 @@ CREATE TABLE recent (
     feed INTEGER NOT NULL,
     hash BLOB NOT NULL,
     upto INTEGER NOT NULL,               -- the asked end of the result they came in (ns)
-    PRIMARY KEY (feed, hash)
+    PRIMARY KEY (feed, hash, upto)
 ) WITHOUT ROWID;
+CREATE INDEX recent_upto ON recent (feed, upto);
 
 -- A drop directory, by its configured name.
 CREATE TABLE drop_directory (
     id      INTEGER PRIMARY KEY,
-    name    TEXT NOT NULL UNIQUE,
-    sending TEXT                         -- identity of DROP/sending
+    name    TEXT NOT NULL UNIQUE
 );
 
 -- A dropped file from its admission to its receipt.
@@ -89,8 +92,7 @@ CREATE TABLE file (
     size       INTEGER NOT NULL,
     mode       INTEGER NOT NULL,
     modified   INTEGER NOT NULL,         -- ns
-    device     INTEGER NOT NULL,
-    inode      INTEGER NOT NULL,
+    inode      INTEGER NOT NULL,         -- of the original
     binding    TEXT,
     wire       INTEGER NOT NULL,         -- 1: TOKEN.wire is sent
     body_start INTEGER NOT NULL,         -- the range of the file that is sent
@@ -99,10 +101,13 @@ CREATE TABLE file (
     dropped_at INTEGER NOT NULL,
     pending_since INTEGER NOT NULL,
     claimed    INTEGER NOT NULL DEFAULT 0,
+    owed       INTEGER NOT NULL,         -- deliveries without an outcome
     leaving    TEXT,                     -- `sent` or `failed`
     leaving_as BLOB                      -- the final name, once chosen
 );
-CREATE INDEX file_directory ON file (directory);
+-- However many files are pending, these two hold what is about to change only.
+CREATE INDEX file_unclaimed ON file (directory) WHERE claimed = 0;
+CREATE INDEX file_finished ON file (directory) WHERE owed = 0 AND claimed = 1;
 
 -- What an inbox is owed.
 CREATE TABLE delivery (
@@ -152,20 +157,22 @@ CREATE TABLE inbox_total (
 ) WITHOUT ROWID;
 "#];
 
-/// The format of an open database.
-pub(super) fn format(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+/// The format of an open database; `None`: it is another program's.
+pub(super) fn format(connection: &Connection) -> rusqlite::Result<Option<i64>> {
+    let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    let empty = !connection.prepare("SELECT 1 FROM sqlite_schema")?.exists([])?;
+    let ours = empty || number("application_id")? == APPLICATION_ID;
+    Ok(ours.then_some(number("user_version")?))
 }
 
-/// Sets the connection up and brings the tables up to date. Gives the format found, which may be newer than ours:
-/// then nothing was changed.
-pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
-    let found = format(connection)?;
-    if found > FORMAT {
-        return Ok(found);
-    }
+/// Sets the connection up and brings the tables up to date. Gives the format found, which may be newer than ours, or
+/// another program's: then nothing was changed.
+pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Option<i64>> {
+    let found = match format(connection)? {
+        Some(found) if found <= FORMAT => found,
+        other => return Ok(other),
+    };
     connection.pragma_update(None, "journal_mode", "WAL")?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
     connection.set_prepared_statement_cache_capacity(64);
@@ -178,5 +185,5 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
         transaction.pragma_update(None, "user_version", FORMAT)?;
         transaction.commit()?;
     }
-    Ok(found)
+    Ok(Some(found))
 }

@@ -1,0 +1,175 @@
+//! A drop directory: taking files in, and letting them out to `sent/` and `failed/`.
+
+mod intake;
+mod leave;
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::disk::{Dir, FileReader, Kind, Renamed, Stat};
+use super::ledger::{FileRow, Ledger};
+use super::{Result, StoreError, names};
+
+pub use intake::{Batch, Copied, Copying};
+pub use leave::{End, Finished, Gone, Left};
+
+/// Where a file or a copy in `sending/` is told apart by what follows its token.
+///
+/// A copy is `TOKEN.new` until a row stands in the ledger, and `TOKEN` before its original is touched: whatever
+/// becomes of the ledger, a `TOKEN` may be all there is of a file, and a `TOKEN.new` never is.
+mod suffix {
+    /// A copy that is being made, or is not admitted yet.
+    pub(super) const NEW: &str = ".new";
+    /// What is sent, where that differs from the file.
+    pub(super) const WIRE: &str = ".wire";
+    /// The original on its way out.
+    pub(super) const ORIGINAL: &str = ".orig";
+    /// A receipt being written.
+    pub(super) const RECEIPT: &str = ".receipt";
+}
+
+/// A drop directory, open.
+#[derive(Debug)]
+pub struct DropDirectory {
+    ledger: Arc<Ledger>,
+    id: i64,
+    dir: Dir,
+    sending: Dir,
+    sent: Dir,
+    failed: Dir,
+}
+
+/// A name in the directory that may be a dropped file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub name: OsString,
+    /// What it was when it was looked at.
+    pub stat: Stat,
+}
+
+impl DropDirectory {
+    /// Opens the directory, making it where it is missing, and tidies `sending/`. Originals of admitted files are
+    /// removed by [`DropDirectory::claim_unclaimed`].
+    pub fn open(ledger: Arc<Ledger>, name: &str, path: &Path) -> Result<DropDirectory> {
+        let dir = Dir::make(path, 0o770)?;
+        let id = ledger.drop_directory(name)?;
+        let sending = dir.sub("sending", 0o700)?;
+        let (sent, failed) = (dir.sub("sent", 0o755)?, dir.sub("failed", 0o755)?);
+        // An earlier life may have ended between making a directory and making its name durable.
+        dir.sync()?;
+        let drops = DropDirectory { ledger, id, dir, sending, sent, failed };
+        drops.tidy()?;
+        Ok(drops)
+    }
+
+    /// Its number in the ledger.
+    pub fn id(&self) -> i64 {
+        self.id
+    }
+
+    /// Whether its path, and those of the directories below it, still lead to them.
+    pub fn in_place(&self) -> Result<bool> {
+        for dir in [&self.dir, &self.sending, &self.sent, &self.failed] {
+            if !dir.in_place()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// `sending/` after an end at any moment, and after the ledger was lost or put back from a backup: then a file
+    /// that the ledger does not know is dropped again.
+    fn tidy(&self) -> Result<()> {
+        for name in self.sending.list()? {
+            let name = name?;
+            let Some(text) = name.to_str() else { continue };
+            let (token, suffix) = text.split_at(text.find('.').unwrap_or(text.len()));
+            let is_file = self.sending.stat(&name)?.is_some_and(|stat| stat.kind == Kind::File);
+            if !is_file || self.ledger.knows_token(token)? {
+                continue;
+            }
+            match suffix {
+                "" => self.recover(token)?,
+                suffix::ORIGINAL if self.sending.stat(token)?.is_some() => {}
+                suffix::ORIGINAL => self.drop_again(&name, &recovered(token))?,
+                _ => self.sending.remove(&name).map(drop)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A file that the ledger does not know is dropped again; its original, if that is still on its way out, is the
+    /// same file unless it was changed at the last moment.
+    fn recover(&self, token: &str) -> Result<()> {
+        let original = format!("{token}{}", suffix::ORIGINAL);
+        if self.sending.same_bytes(token, &self.sending, &original)? {
+            self.sending.remove(&original)?;
+        } else {
+            self.drop_again(OsStr::new(&original), &recovered(token))?;
+        }
+        self.drop_again(OsStr::new(token), &recovered(token))
+    }
+
+    /// Puts a file from `sending/` back into the drop directory, under its name or the next free one.
+    fn drop_again(&self, from: &OsStr, name: &OsStr) -> Result<()> {
+        for number in 0.. {
+            match self.sending.rename(from, &self.dir, names::numbered(name, number))? {
+                Renamed::Done => return Ok(self.dir.sync()?),
+                Renamed::SourceAbsent => return Ok(()),
+                Renamed::TargetExists => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Lists the directory in batches, each oldest first, and gives every regular file that `wanted` names. An
+    /// original that could not be removed yet was taken in already.
+    pub fn candidates(
+        &self,
+        wanted: &dyn Fn(&OsStr) -> bool,
+        mut each: impl FnMut(Vec<Candidate>) -> Result<bool>,
+    ) -> Result<()> {
+        const LISTED: usize = 4096;
+        let unclaimed: HashSet<Vec<u8>> = self.ledger.unclaimed(self.id)?.into_iter().map(|file| file.name).collect();
+        let mut batch = Vec::new();
+        let mut names = self.dir.list()?;
+        loop {
+            let name = names.next().transpose()?;
+            let end = name.is_none();
+            if let Some(name) = name
+                && wanted(&name)
+                && !unclaimed.contains(name.as_bytes())
+                && let Some(stat) = self.dir.stat(&name)?
+                && stat.kind == Kind::File
+            {
+                batch.push(Candidate { name, stat });
+            }
+            if batch.len() >= LISTED || (end && !batch.is_empty()) {
+                batch.sort_by(|a, b| (a.stat.modified, &a.name).cmp(&(b.stat.modified, &b.name)));
+                if !each(std::mem::take(&mut batch))? {
+                    return Ok(());
+                }
+            }
+            if end {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Opens what is sent of a file.
+    pub fn body(&self, file: &FileRow) -> Result<FileReader> {
+        let name = if file.wire { format!("{}{}", file.token, suffix::WIRE) } else { file.token.clone() };
+        self.sending.read(&name)?.ok_or_else(|| StoreError::Replaced(self.sending.path().join(name)))
+    }
+}
+
+/// The name of a file whose own name was lost with the ledger.
+fn recovered(token: &str) -> OsString {
+    OsString::from(format!("recovered-{token}.xml"))
+}
