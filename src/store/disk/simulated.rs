@@ -38,8 +38,14 @@ pub(crate) struct Faults {
 }
 
 /// A simulated disk. Clones are the same disk.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(crate) struct Simulated(Arc<Mutex<State>>);
+
+impl std::fmt::Debug for Simulated {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Simulated")
+    }
+}
 
 /// An open file or directory.
 #[derive(Clone, Debug)]
@@ -68,12 +74,6 @@ pub(crate) struct State {
     errors: u32,
     pub(crate) steps: u64,
     others: Option<Others>,
-}
-
-impl std::fmt::Debug for State {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "State of {} nodes", self.nodes.len())
-    }
 }
 
 #[derive(Debug)]

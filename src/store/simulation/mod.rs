@@ -168,7 +168,7 @@ fn a_staging_directory_swept_without_looking_loses_something() {
 #[ignore = "tests/simulate runs it, with as many seeds as it is given"]
 fn as_many_seeds_as_one_likes() {
     let number =
-        |name: &str, otherwise| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
+        |name: &str, otherwise: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(otherwise);
     let (first, seeds) = (number("FIRST", 0), number("SEEDS", 20_000));
     let threads = std::thread::available_parallelism().map_or(1, |threads| threads.get() as u64);
     let share = seeds.div_ceil(threads);
