@@ -18,7 +18,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// Replies parsed at once, over all servers: a part that waits for its turn costs a few hundred KiB, one that is
 /// parsed a core.
-pub(super) const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 
 /// A server that cannot be spoken to as it is configured.
 #[derive(Debug, thiserror::Error)]

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use super::textfile::Writer;
 use super::{Agent, AgentError, Parts};
 use crate::config::Config;
 use crate::observe::lines;
+use crate::observe::metrics::Up;
 use crate::poll::{Ended, Feed};
 use crate::push::{Delivered, DropWalk, Looked};
 use crate::store::StoreError;
@@ -58,6 +60,9 @@ impl Agent {
         pushed.feeds = polled.feeds;
         pushed.failed_feeds = polled.failed_feeds;
         pushed.quarantined = polled.quarantined;
+        let (mut metrics, config) = (Writer::new(self.clock.clone()), config.clone());
+        // A look that panics has nothing to write; the summary stands.
+        let _ = spawn_blocking(move || metrics.look(&config, Up::Once)).await;
         Ok(pushed)
     }
 
@@ -123,7 +128,7 @@ async fn poll_all(feeds: Vec<Feed>) -> Summary {
             let _permit = one.acquire_owned().await;
             let before = feed.quarantined().await.unwrap_or_default();
             let ended = feed.poll().await;
-            lines::poll_ended(&feed.name, &ended, &mut None);
+            ended.tell(&feed.name, &mut None);
             let after = feed.quarantined().await.unwrap_or(before);
             (feed.name, ended, after.saturating_sub(before))
         });

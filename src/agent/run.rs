@@ -5,18 +5,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, AgentError, Parts, schedule, service};
+use super::{Agent, AgentError, Parts, schedule, service, textfile};
 use crate::config::{self, Config};
 use crate::observe::lines;
 use crate::peer::Peer;
 use crate::poll::Feed;
 
-/// What is in flight when the agent is told to stop has this long.
-const GRACE: Duration = Duration::from_secs(20);
+/// What is in flight when the agent is told to stop has this long: less than the 20 seconds that are promised, so that
+/// there is time to end.
+const GRACE: Duration = Duration::from_secs(15);
+
+/// A file system that hangs must not keep the metrics from ending.
+const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Drop directories are watched within this time, or it goes on without.
+const WATCHED: Duration = Duration::from_secs(2);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
@@ -117,7 +124,9 @@ impl Agent {
 
 struct Running {
     agent: Agent,
-    config: Option<Config>,
+    /// What is in force; the writer of the metrics looks at it.
+    config: watch::Sender<Arc<Config>>,
+    metrics: Task<()>,
     parts: Parts,
     tasks: Tasks,
     bounds: Bounds,
@@ -127,7 +136,12 @@ struct Running {
 impl Running {
     fn new(agent: Agent) -> Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
-        Running { agent, config: None, parts: Parts::default(), tasks: Tasks::default(), bounds, now: Arc::default() }
+        let (config, current) = watch::channel(Arc::default());
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(textfile::keep_writing(current, agent.clock.clone(), stop.clone()));
+        let metrics = Task { made_of: (), stop, running };
+        let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
+        Running { agent, config, metrics, parts, tasks, bounds, now }
     }
 
     fn summary(&self) -> String {
@@ -140,7 +154,7 @@ impl Running {
             Ok(config) => config,
             Err(mistakes) => return lines::reload_refused(&mistakes),
         };
-        if self.config.as_ref().is_some_and(|old| old.state_dir != config.state_dir) {
+        if self.config.borrow().state_dir != config.state_dir {
             return lines::reload_refused("state_dir cannot change while the agent runs: restart it");
         }
         match self.apply(config).await {
@@ -173,7 +187,7 @@ impl Running {
         self.parts = parts;
         self.start_drops_and_inboxes(&config).await;
         self.start_feeds(feeds).await;
-        self.config = Some(config);
+        self.config.send_replace(Arc::new(config));
         Ok(())
     }
 
@@ -194,13 +208,16 @@ impl Running {
             config.inboxes.get(name) == Some(settings) && Same(parts.peer(&settings.server)) == *peer
         })
         .await;
+        let mut watched = Vec::new();
         for (name, settings) in &config.drops {
             if self.tasks.drops.contains_key(name) {
                 continue;
             }
             let stop = CancellationToken::new();
             let walk = self.agent.drop_walk(name, settings, &self.parts, &stop);
-            let running = tokio::spawn(walk.run());
+            let (watching, is_watched) = oneshot::channel();
+            watched.push(is_watched);
+            let running = tokio::spawn(walk.run(watching));
             self.tasks.drops.insert(name.clone(), Task { made_of: settings.clone(), stop, running });
         }
         for (name, settings) in &config.inboxes {
@@ -214,6 +231,13 @@ impl Running {
                 self.tasks.inboxes.insert(name.clone(), Task { made_of: (settings.clone(), peer), stop, running });
             }
         }
+        // Who is told that the agent is ready may rename files into place. A directory that hangs holds up nothing else.
+        let all = async {
+            for one in watched {
+                let _ = one.await;
+            }
+        };
+        let _ = tokio::time::timeout(WATCHED, all).await;
     }
 
     async fn start_feeds(&mut self, feeds: BTreeMap<String, Feed>) {
@@ -238,7 +262,7 @@ impl Running {
     fn look_now(&self) {
         lines::looking_now();
         self.now.notify_waiters();
-        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring);
+        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring_to_hurry);
     }
 
     async fn stop(mut self) {
@@ -252,6 +276,9 @@ impl Running {
         if tokio::time::timeout(GRACE, all).await.is_err() {
             lines::abandoned_in_flight(GRACE);
         }
+        // Last of all, so that the metrics say how it ended.
+        self.metrics.stop.cancel();
+        let _ = tokio::time::timeout(LAST_LOOK, self.metrics.running).await;
     }
 }
 
@@ -261,9 +288,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
         tasks.iter().filter(|(name, task)| !wanted(name, &task.made_of)).map(|(name, _)| name.clone()).collect();
     let ended: Vec<Task<K>> = ending.iter().filter_map(|name| tasks.remove(name)).collect();
     ended.iter().for_each(|task| task.stop.cancel());
+    let until = tokio::time::Instant::now() + GRACE;
     for task in ended {
         let mut running = task.running;
-        if tokio::time::timeout(GRACE, &mut running).await.is_err() {
+        if tokio::time::timeout_at(until, &mut running).await.is_err() {
             running.abort();
         }
     }
@@ -272,8 +300,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
 /// One feed, whenever it is due.
 async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>) {
     let mut healthy = None;
+    let mut starting = true;
     while !feed.stop.is_cancelled() {
-        wait_until_due(&feed, &now).await;
+        wait_until_due(&feed, starting, &now).await;
+        starting = false;
         if feed.stop.is_cancelled() {
             return;
         }
@@ -283,7 +313,7 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
             () = feed.stop.cancelled() => return,
         };
         let ended = feed.poll().await;
-        lines::poll_ended(&feed.name, &ended, &mut healthy);
+        ended.tell(&feed.name, &mut healthy);
         let next = schedule::next(&feed.settings.schedule, &ended, feed.clock.now(), fastrand::u64(..));
         if let Err(error) = feed.set_next_poll(next).await {
             lines::ledger_trouble(&feed.name, &error);
@@ -296,10 +326,10 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
     }
 }
 
-async fn wait_until_due(feed: &Feed, now: &Notify) {
+async fn wait_until_due(feed: &Feed, starting: bool, now: &Notify) {
     let hurry = now.notified();
     tokio::pin!(hurry);
-    let due = match feed.next_poll().await {
+    let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
         Ok(None) | Err(_) => return,
     };

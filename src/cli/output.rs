@@ -27,6 +27,12 @@ pub(super) fn json(value: &Value) {
     let _ = writeln!(io::stdout(), "{value:#}");
 }
 
+/// Prints a document as it is.
+pub(super) fn bytes(document: &[u8]) {
+    let mut out = io::stdout();
+    let _ = out.write_all(document).and_then(|()| out.flush());
+}
+
 /// Says what went wrong and what to do about it.
 pub(super) fn complain(words: &str, hint: &str) {
     let _ = writeln!(io::stderr(), "taxii-sync: {words}");

@@ -11,8 +11,6 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, Utc};
 use tracing::{debug, error, info, warn};
 
-use crate::peer::PeerError;
-use crate::poll::Ended;
 use crate::store::StoreError;
 use crate::store::disk::{DiskError, show};
 use crate::store::drops::{End, Left};
@@ -45,8 +43,8 @@ pub fn poll_resumed(feed: &str, part: u32) {
 }
 
 /// The server could not say what kind of collection it is.
-pub fn collections_unknown(feed: &str, error: &PeerError) {
-    warn!(feed, %error, "the server does not describe its collections: this one is taken for a data feed");
+pub fn collections_unknown(feed: &str, error: &str) {
+    warn!(feed, error, "the server does not describe its collections: this one is taken for a data feed");
 }
 
 /// The server's reply ended where the request began.
@@ -236,27 +234,19 @@ pub fn looking_now() {
     info!("polling and looking at the drop directories now");
 }
 
-/// A poll ended: one line per change of health.
-pub fn poll_ended(feed: &str, ended: &Ended, healthy: &mut Option<bool>) {
-    match ended {
-        Ended::Failed(failure) if *healthy != Some(false) => {
-            error!(
-                feed,
-                reason = failure.words,
-                hint = failure.hint,
-                "the poll failed: the cursor stays, and it is tried again"
-            );
-            *healthy = Some(false);
-        }
-        Ended::Failed(failure) => debug!(feed, reason = failure.words, "the poll failed again"),
-        Ended::UpToDate => {
-            if *healthy == Some(false) {
-                info!(feed, "polling works again");
-            }
-            *healthy = Some(true);
-        }
-        Ended::Stopped => {}
-    }
+/// A poll failed, and the one before had not.
+pub fn poll_failed(feed: &str, reason: &str, hint: &str) {
+    error!(feed, reason, hint, "the poll failed: the cursor stays, and it is tried again");
+}
+
+/// A poll failed, as the one before.
+pub fn poll_failed_again(feed: &str, reason: &str) {
+    debug!(feed, reason, "the poll failed again");
+}
+
+/// A poll succeeded, and the one before had not.
+pub fn poll_works_again(feed: &str) {
+    info!(feed, "polling works again");
 }
 
 /// The time of the next poll cannot be noted.
@@ -264,7 +254,28 @@ pub fn ledger_trouble(feed: &str, error: &StoreError) {
     error!(feed, %error, hint = error.hint(), "the ledger cannot be written");
 }
 
+/// The metrics cannot be written.
+pub fn metrics_trouble(error: &str) {
+    error!(error, "the metrics cannot be written: what is in the file grows old");
+}
+
+/// The metrics are written again.
+pub fn metrics_work_again() {
+    info!("the metrics are written again");
+}
+
 /// Something in the configuration that is allowed but worth a word.
 pub fn configuration_warning(warning: &str) {
     warn!(warning, "in the configuration");
+}
+
+/// Files that are owed to an inbox which is no longer configured for them.
+pub fn expired_for_others(drop: &str, files: usize) {
+    if files > 0 {
+        warn!(
+            drop,
+            files,
+            "files were owed to inboxes that this drop directory no longer names, for longer than give_up: expired"
+        );
+    }
 }

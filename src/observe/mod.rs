@@ -2,6 +2,7 @@
 
 pub mod lines;
 mod log;
+pub mod metrics;
 pub mod status;
 
 pub use log::start_log;

@@ -9,24 +9,38 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::store::ledger::{FeedReport, InboxReport, Report};
 
+/// A file in `failed/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedFile {
+    /// Its name, fit to be shown.
+    pub name: String,
+    /// Why it is there, as its receipt says.
+    pub reason: String,
+}
+
+/// So many failed files are named.
+const NAMED: usize = 10;
+
 /// The status at one moment.
 #[derive(Clone, Debug)]
 pub struct Status {
-    feeds: BTreeMap<String, Feed>,
-    drops: BTreeMap<String, Drop>,
-    now: DateTime<Utc>,
+    pub(super) feeds: BTreeMap<String, Feed>,
+    pub(super) drops: BTreeMap<String, Drop>,
+    pub(super) now: DateTime<Utc>,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Feed {
-    configured: bool,
-    row: FeedReport,
+pub(super) struct Feed {
+    pub(super) configured: bool,
+    pub(super) row: FeedReport,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Drop {
-    configured: bool,
-    inboxes: BTreeMap<String, InboxReport>,
+pub(super) struct Drop {
+    pub(super) configured: bool,
+    /// What lies in `failed/`.
+    failed: Vec<FailedFile>,
+    pub(super) inboxes: BTreeMap<String, InboxReport>,
 }
 
 fn time(at: DateTime<Utc>) -> String {
@@ -34,7 +48,7 @@ fn time(at: DateTime<Utc>) -> String {
 }
 
 /// Whole seconds from `at` to `now`, never negative.
-fn seconds_since(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
+pub(super) fn seconds_since(at: DateTime<Utc>, now: DateTime<Utc>) -> i64 {
     (now - at).num_seconds().max(0)
 }
 
@@ -59,6 +73,11 @@ impl Status {
             drops.entry(row.directory.clone()).or_default().inboxes.insert(row.inbox.clone(), row);
         }
         Status { feeds, drops, now }
+    }
+
+    /// What lies in `failed/` of a drop directory.
+    pub fn add_failed(&mut self, drop: &str, failed: Vec<FailedFile>) {
+        self.drops.entry(drop.to_owned()).or_default().failed = failed;
     }
 
     /// For machines.
@@ -89,7 +108,7 @@ impl Status {
         })
     }
 
-    fn lag(&self, row: &FeedReport) -> Option<i64> {
+    pub(super) fn lag(&self, row: &FeedReport) -> Option<i64> {
         let server_now = self.now + TimeDelta::milliseconds(row.skew);
         row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
     }
@@ -97,7 +116,13 @@ impl Status {
     fn drop_json(&self, drop: &Drop) -> Value {
         let inboxes: Map<String, Value> =
             drop.inboxes.iter().map(|(name, inbox)| (name.clone(), self.inbox_json(inbox))).collect();
-        json!({ "configured": drop.configured, "inboxes": inboxes })
+        let named = drop.failed.iter().take(NAMED).map(|file| json!({ "file": file.name, "reason": file.reason }));
+        json!({
+            "configured": drop.configured,
+            "inboxes": inboxes,
+            "failed": drop.failed.len(),
+            "failed_files": named.collect::<Vec<_>>(),
+        })
     }
 
     fn inbox_json(&self, inbox: &InboxReport) -> Value {
@@ -129,6 +154,12 @@ impl Status {
         text
     }
 
+    /// Whether no feed and no inbox is in trouble.
+    pub fn is_healthy(&self) -> bool {
+        self.troubled().is_empty()
+    }
+
+    /// The feeds and drop directories whose last attempt failed.
     fn troubled(&self) -> BTreeSet<String> {
         let feeds = self.feeds.iter().filter(|(_, feed)| feed.configured && feed.row.last_error.is_some());
         let drops = self.drops.iter().filter(|(_, drop)| drop.inboxes.values().any(|inbox| inbox.last_error.is_some()));
@@ -182,6 +213,12 @@ impl Status {
             if let Some(at) = row.next_try.filter(|_| row.pending > 0) {
                 let _ = writeln!(text, "    next attempt in {}", ago((at - self.now).num_seconds().max(0)));
             }
+        }
+        for file in drop.failed.iter().take(NAMED) {
+            let _ = writeln!(text, "  failed: {}: {}", file.name, file.reason);
+        }
+        if drop.failed.len() > NAMED {
+            let _ = writeln!(text, "  and {} more in failed/", drop.failed.len() - NAMED);
         }
     }
 }

@@ -7,6 +7,7 @@ mod addresses;
 mod exchange;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use tokio::sync::Semaphore;
@@ -81,6 +82,23 @@ struct Learnt {
     collections: Option<addresses::Collections>,
 }
 
+/// How long trouble is put up with by whoever waits for an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// A request that fails for a passing reason is sent again this often at most …
+    pub retries: u32,
+    /// … within this time.
+    pub within: Duration,
+    /// A wait the server asks for is honoured at once up to this long; a longer one ends the poll.
+    pub longest_wait: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience { retries: 2, within: Duration::from_secs(15), longest_wait: Duration::from_secs(10) }
+    }
+}
+
 /// A question to a server that was not answered.
 #[derive(Debug, thiserror::Error)]
 pub enum PeerError {
@@ -106,7 +124,7 @@ pub enum PeerError {
         class: status::Class,
     },
     /// The server has no such service, or none that can be used.
-    #[error("find {service} of server `{server}`: {why}")]
+    #[error("{service} of server `{server}` cannot be found: {why}")]
     NoService {
         /// Which service.
         service: &'static str,
@@ -166,6 +184,11 @@ impl Peer {
     /// Remote text without any secret of this server in it.
     pub fn redact(&self, text: &str) -> String {
         self.client.redact(text)
+    }
+
+    /// Whether requests may go to this address; the error names the remedies.
+    pub fn allows(&self, url: &Url) -> Result<(), WireError> {
+        self.client.allows(url).map_err(|error| self.client.clean(error))
     }
 
     /// Forgets what the server told us about its services.

@@ -29,6 +29,8 @@ pub(super) struct Open {
     pub(super) give_up: Duration,
     /// `keep_sent`.
     pub(super) keep_sent: Duration,
+    /// `resend_duplicates`.
+    pub(super) resend_duplicates: bool,
 }
 
 impl Drops {

@@ -60,6 +60,7 @@
 pub mod disk;
 pub mod drops;
 mod durable;
+pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;

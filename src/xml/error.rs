@@ -47,7 +47,7 @@ pub enum Error<E> {
         at: Position,
     },
     /// Something is larger than this agent reads.
-    #[error("line {}: {name} larger than the limit of {value} bytes", at.line)]
+    #[error("line {}: {name} is larger than the limit of {value} bytes", at.line)]
     Limit {
         /// Where.
         at: Position,
@@ -141,7 +141,8 @@ pub fn shown(text: &[u8]) -> String {
     const LENGTH: usize = 60;
     // Only what can be shown is looked at: the text may be a mebibyte.
     let head = String::from_utf8_lossy(&text[..text.len().min(LENGTH * 4)]);
-    let mut shown: String = head.chars().take(LENGTH).flat_map(char::escape_debug).collect();
+    let escape = |c: char| if matches!(c, '"' | '\'') { c.to_string() } else { c.escape_debug().to_string() };
+    let mut shown: String = head.chars().take(LENGTH).map(escape).collect();
     if head.chars().count() > LENGTH || text.len() > LENGTH * 4 {
         shown.push('…');
     }

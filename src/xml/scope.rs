@@ -1,5 +1,6 @@
 //! The namespace bindings in scope (Namespaces in XML 1.0, sections 2 to 6).
 
+use std::mem;
 use std::ops::Range;
 
 use super::chars::is_ncname;
@@ -16,7 +17,7 @@ const MAX_BINDINGS: usize = 1024;
 /// Prefixes and values of all declarations in scope together.
 const MAX_BYTES: usize = 1 << 20;
 /// Places for prefixes resolved recently.
-const PLACES: usize = 64;
+const PLACES: usize = 1024;
 
 /// One namespace declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,7 +42,9 @@ pub struct Scope {
     depth: usize,
     /// A place per hash of a prefix: one more than the index of the entry it was last resolved to. Documents use few
     /// prefixes over and over, but may declare more than a hundred.
-    recent: [u16; PLACES],
+    recent: Box<[u16; PLACES]>,
+    /// Whether any place is taken.
+    remembered: bool,
 }
 
 #[derive(Debug)]
@@ -55,7 +58,8 @@ struct Entry {
 
 impl Default for Scope {
     fn default() -> Self {
-        Self { text: Vec::new(), entries: Vec::new(), depth: 0, recent: [0; PLACES] }
+        let recent = Box::new([0; PLACES]);
+        Self { text: Vec::new(), entries: Vec::new(), depth: 0, recent, remembered: false }
     }
 }
 
@@ -109,6 +113,7 @@ impl Scope {
         match self.search(prefix) {
             Some(at) => {
                 self.recent[place(prefix)] = u16::try_from(at + 1).unwrap_or_default();
+                self.remembered = true;
                 true
             }
             None => self.resolve(prefix).is_some(),
@@ -124,7 +129,7 @@ impl Scope {
     pub(super) fn leave(&mut self) {
         while let Some(entry) = self.entries.pop_if(|entry| entry.depth >= self.depth) {
             self.text.truncate(entry.prefix.start);
-            self.recent = [0; PLACES];
+            self.forget();
         }
         self.depth -= 1;
     }
@@ -143,8 +148,15 @@ impl Scope {
         let raw_kept = self.keep(raw);
         let uri = if *uri == *raw { raw_kept.clone() } else { self.keep(&uri) };
         self.entries.push(Entry { depth: self.depth, prefix, raw: raw_kept, uri, quote });
-        self.recent = [0; PLACES];
+        self.forget();
         Ok(())
+    }
+
+    /// The bindings have changed.
+    fn forget(&mut self) {
+        if mem::take(&mut self.remembered) {
+            self.recent.fill(0);
+        }
     }
 
     fn keep(&mut self, bytes: &[u8]) -> Range<usize> {
@@ -155,8 +167,8 @@ impl Scope {
 }
 
 fn place(prefix: &[u8]) -> usize {
-    let end = |byte: Option<&u8>| usize::from(byte.copied().unwrap_or_default());
-    (prefix.len() * 7 + end(prefix.first()) * 13 + end(prefix.last())) % PLACES
+    let hash = prefix.iter().fold(0, |hash: usize, byte| hash.wrapping_mul(31).wrapping_add(usize::from(*byte)));
+    hash % PLACES
 }
 
 /// The constraints on declarations (Namespaces in XML 1.0, section 3).

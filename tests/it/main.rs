@@ -7,8 +7,19 @@
     clippy::expect_used,
     clippy::disallowed_methods,
     clippy::disallowed_types,
+    clippy::print_stdout,
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod cli;
+mod common;
+mod docs;
+mod fuzz_corpus;
+mod hostile;
+mod metrics;
+mod poll;
+mod push;
 mod readme;
+mod supply;
+mod systemd;
 mod walls;

@@ -1,3 +1,5 @@
+//! Damaged configurations are answered, never with a panic.
+
 use super::*;
 
 #[test]

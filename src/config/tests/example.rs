@@ -1,3 +1,5 @@
+//! The example configuration is the parser's own.
+
 use std::collections::BTreeSet;
 
 use serde_json::Value;

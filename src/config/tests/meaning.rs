@@ -1,3 +1,5 @@
+//! What a configuration means, in words and as JSON.
+
 use std::path::Path;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! No secret is ever shown.
+
 use super::*;
 
 const SECRETS: [&str; 5] = ["hunter2pw", "hunter2tk", "hunter2hd", "hunter2kp", "hunter2px"];

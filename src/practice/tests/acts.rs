@@ -1,3 +1,5 @@
+//! Every act does what it says.
+
 use std::io::Read;
 use std::time::Instant;
 

@@ -1,3 +1,5 @@
+//! Honest mode: every message of TAXII 1.1.
+
 use super::*;
 
 #[tokio::test]
@@ -47,6 +49,28 @@ async fn what_is_pushed_is_stored_and_polled() {
     assert_eq!(answer.texts("Content"), ["a & b", "{\"a\": 1}"]);
     assert_eq!(answer.texts("Timestamp_Label"), ["2026-11-21T12:00:00.000000Z", "2026-11-21T12:00:00.000001Z"]);
     assert_eq!(answer.texts("Inclusive_End_Timestamp"), ["2026-11-21T12:00:00.000001Z"]);
+}
+
+#[tokio::test]
+async fn pushed_content_of_every_shape_comes_back_in_a_message_that_can_be_read() {
+    let practice = practice().await;
+    let shapes = [
+        ("<r1 a='1'/><r2/>", "<r1"),
+        ("text<r/>tail &amp; more", "tail &amp; more"),
+        ("<![CDATA[<?xml version='1.0'?><doc>1 &lt; 2</doc>]]>", ">1 &lt; 2</doc>"),
+        ("<![CDATA[{\"a\": \"1 < 2\"}]]>", "1 &lt; 2"),
+        ("just text", "just text"),
+        ("", "<taxii_11:Content></taxii_11:Content>"),
+    ];
+    for (content, _) in shapes {
+        assert_eq!(post(&practice, "inbox", &inbox(None, &[content])).await.says(), "SUCCESS", "{content}");
+    }
+    let answer = post(&practice, "poll", &poll()).await;
+    assert_eq!(answer.texts("Content").len(), shapes.len());
+    let blocks: Vec<_> = answer.text().split("</taxii_11:Content_Block>").collect();
+    for ((content, comes_back), block) in shapes.iter().zip(blocks) {
+        assert!(block.contains(comes_back), "{content}: {block}");
+    }
 }
 
 #[tokio::test]

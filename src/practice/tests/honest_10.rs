@@ -1,3 +1,5 @@
+//! Honest mode: every message of TAXII 1.0.
+
 use super::*;
 
 #[tokio::test]

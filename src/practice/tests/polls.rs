@@ -1,3 +1,5 @@
+//! Polls: parts, ranges, subscriptions, asynchronous results.
+
 use base64::Engine as _;
 use chrono::TimeDelta;
 

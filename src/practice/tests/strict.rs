@@ -1,3 +1,5 @@
+//! What a strict server refuses.
+
 use super::*;
 use base64::Engine as _;
 

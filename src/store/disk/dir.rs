@@ -177,6 +177,15 @@ impl Dir {
         self.dir.replace(from.as_ref(), new.as_ref()).map_err(|error| self.error("rename", from, error))
     }
 
+    /// Removes the directory `name` below this one. `false`: it is not there, or not empty.
+    pub fn remove_empty_sub(&self, name: &str) -> Result<bool> {
+        match self.dir.remove_dir(OsStr::new(name)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            Err(error) => Err(self.error("remove directory", name, error)),
+        }
+    }
+
     /// Removes a file. `false`: it was not there.
     pub fn remove(&self, name: impl AsRef<OsStr>) -> Result<bool> {
         match self.dir.unlink(name.as_ref()) {

@@ -140,6 +140,10 @@ impl OpenDir {
         done_by!(OpenDir, self, fd => fs::unlinkat(fd, name, AtFlags::empty()), node => node.unlink(name))
     }
 
+    pub(super) fn remove_dir(&self, name: &OsStr) -> Result<()> {
+        done_by!(OpenDir, self, fd => fs::unlinkat(fd, name, AtFlags::REMOVEDIR), _ => Err(Errno::OPNOTSUPP))
+    }
+
     /// Sets access and modification time, to now where there is none.
     pub(super) fn set_time(&self, name: &OsStr, modified: Option<i64>) -> Result<()> {
         let at = modified.map_or(fs::Timespec { tv_sec: 0, tv_nsec: fs::UTIME_NOW }, |nanos| fs::Timespec {
@@ -256,6 +260,13 @@ impl OpenFile {
             #[cfg(test)]
             _ => Err(Errno::OPNOTSUPP),
         }
+    }
+
+    /// Reads from the beginning again.
+    pub(super) fn rewind(&self) -> Result<()> {
+        done_by!(OpenFile, self,
+            file => fs::seek(file.as_fd(), fs::SeekFrom::Start(0)).map(drop),
+            _ => Err(Errno::OPNOTSUPP))
     }
 
     /// The open file itself.

@@ -36,7 +36,7 @@ impl Spot {
     }
 
     fn try_open(&self) -> Result<(Output, Recovered)> {
-        let manner = Manner { mode: 0o640, group: None };
+        let manner = Manner { mode: 0o640, group: None, staging: Staging::Kept };
         Output::open(self.ledger.clone(), self.feed, &self.path(), manner, at(0))
     }
 
@@ -453,7 +453,7 @@ fn two_polls_never_work_in_the_same_directory() {
 fn a_group_that_cannot_be_set_is_named() {
     let spot = Spot::new();
     // Root may set any group; nobody may set the one that stands for "leave it".
-    let manner = Manner { mode: 0o640, group: Some(4_000_000_000) };
+    let manner = Manner { mode: 0o640, group: Some(4_000_000_000), staging: Staging::Kept };
     let opened = Output::open(spot.ledger.clone(), spot.feed, &spot.path(), manner, at(0));
     let written = opened
         .and_then(|(output, _)| output.part(at(0)).map(|writer| (output, writer)))

@@ -15,7 +15,7 @@ use crate::store::Result;
 use crate::store::disk::Dir;
 use crate::store::disk::simulated::{MOUNTED, Simulated, State};
 use crate::store::ledger::{After, Cursor, FeedId, Key, Ledger, Place};
-use crate::store::output::{Manner, Output};
+use crate::store::output::{Manner, Output, Staging};
 use crate::store::staging::{Destination, PartWriter};
 
 const OUT: &str = "out";
@@ -193,7 +193,7 @@ impl Agent<'_> {
     /// Everything up to now.
     fn poll(&mut self) -> Result<()> {
         let feed = self.ledger.feed("f", "identity")?.id;
-        let manner = Manner { mode: 0o640, group: None };
+        let manner = Manner { mode: 0o640, group: None, staging: Staging::Kept };
         let path = Path::new(MOUNTED).join(OUT);
         let (output, _) = Output::open(self.ledger.clone(), feed, &path, manner, at(0))?;
         let mut first = true;

@@ -53,11 +53,8 @@ impl Declarations {
     pub(super) fn of(tag: &StartTag<'_>, surroundings: &Surroundings) -> Self {
         let mut declarations = Self::default();
         for binding in tag.scope.inherited() {
-            let name: [&[u8]; 3] = match binding.prefix {
-                b"" => [b"xmlns", b"", b""],
-                prefix => [b"xmlns", b":", prefix],
-            };
-            let range = declarations.write(&name.concat(), binding.raw, binding.quote);
+            let colon: &[u8] = if binding.prefix.is_empty() { b"" } else { b":" };
+            let range = declarations.write([b"xmlns", colon, binding.prefix], binding.raw, binding.quote);
             let ours = [TAXII_11, TAXII_10, DEFAULT_QUERY_NAMESPACE, XML_SIGNATURE];
             if !binding.prefix.is_empty() && ours.iter().any(|uri| uri.as_bytes() == binding.uri) {
                 declarations.envelope.push((range, [binding.prefix, b":"].concat()));
@@ -67,15 +64,15 @@ impl Declarations {
             let own = tag.attributes().any(|a| a.name.namespace == XML_NAMESPACE.as_bytes() && a.name.local == local);
             let nearest = surroundings.attributes.iter().rev().find(|attribute| attribute.local == local);
             if let (false, Some(attribute)) = (own, nearest) {
-                declarations.write(&[b"xml:", local].concat(), &attribute.raw, attribute.quote);
+                declarations.write([b"xml", b":", local], &attribute.raw, attribute.quote);
             }
         }
         declarations
     }
 
-    fn write(&mut self, name: &[u8], raw: &[u8], quote: u8) -> Range<usize> {
+    fn write(&mut self, [scheme, colon, name]: [&[u8]; 3], raw: &[u8], quote: u8) -> Range<usize> {
         let start = self.text.len();
-        for part in [b" ", name, b"=", &[quote], raw, &[quote]] {
+        for part in [b" ", scheme, colon, name, b"=", &[quote], raw, &[quote]] {
             self.text.extend_from_slice(part);
         }
         start..self.text.len()

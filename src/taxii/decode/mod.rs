@@ -5,10 +5,12 @@
 //! blocks go to a [`BlockSink`] while they come; of the rest, which is small, a [`Message`] is made at the end.
 
 mod characters;
+mod digits;
 mod element;
 mod fields;
 mod inherit;
 mod judge;
+mod outlet;
 mod reader;
 mod slice;
 mod sniff;
@@ -89,7 +91,7 @@ pub enum DecodeError<E> {
         namespace: String,
     },
     /// Something is larger than is read.
-    #[error("{name} larger than the limit of {value}")]
+    #[error("{name} is larger than the limit of {value}")]
     Limit {
         /// What is limited.
         name: &'static str,

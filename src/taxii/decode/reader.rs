@@ -84,7 +84,7 @@ impl<S: BlockSink> Consumer for Reader<S> {
             return Ok(());
         }
         Err(match fault.kind {
-            FaultKind::TooDeep(depth) => DecodeError::Limit { name: "elements nested", value: depth as u64 },
+            FaultKind::TooDeep(depth) => DecodeError::Limit { name: "the depth of the elements", value: depth as u64 },
             kind => DecodeError::NotWellFormed { line: fault.at.line, what: kind.to_string() },
         })
     }

@@ -10,7 +10,7 @@ pub(super) const HEAD: usize = 512;
 pub(super) fn looks_like(head: &[u8]) -> Option<String> {
     let body = trim(head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head));
     let lower = body.to_ascii_lowercase();
-    let html: [&[u8]; 4] = [b"<!doctype html", b"<html", b"<head", b"<body"];
+    let html: [&[u8]; 2] = [b"<!doctype html", b"<html"];
     match body.first() {
         None => Some("empty".to_owned()),
         Some(b'<') if html.iter().any(|mark| memchr::memmem::find(&lower, mark).is_some()) => {
@@ -36,7 +36,7 @@ mod tests {
             ("<!DOCTYPE html>\n<html>", "an HTML page"),
             ("\n<HTML><BODY>Log in</BODY></HTML>", "an HTML page"),
             ("<?xml version='1.0'?><!DOCTYPE html PUBLIC \"x\">", "an HTML page"),
-            ("{\"error\": 1}", "JSON that begins with {\\\"error\\\": 1}"),
+            ("{\"error\": 1}", "JSON that begins with {\"error\": 1}"),
             ("Request Failed\u{1B}[31m", "text that begins with \"Request Failed\\u{1b}[31m\""),
             ("http://evil/?<taxii", "text that begins with \"http://evil/?<taxii\""),
             ("\u{1F}\u{8}\0\0", "binary data"),

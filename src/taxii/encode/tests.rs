@@ -1,3 +1,5 @@
+//! Tests of the bytes that messages become.
+
 use super::*;
 use crate::taxii::message::{PollFulfillment, PollRequest, StatusMessage};
 use crate::taxii::samples::every_variant;

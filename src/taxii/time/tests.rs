@@ -1,3 +1,5 @@
+//! Tests of timestamps and of the dates of HTTP.
+
 use super::*;
 
 fn at(text: &str) -> DateTime<Utc> {

@@ -381,8 +381,13 @@ impl Scanner {
         let found = memchr::memmem::find(rest, END);
         let held = rest.iter().rev().take(2).take_while(|&&b| b == b']').count();
         let inner = &rest[..found.unwrap_or(rest.len() - held)];
+        let mut from = 0;
         if let Some((at, kind)) = illegal(inner, window.legal) {
+            if at > 0 {
+                self.emit(Kind::Section(&inner[..at]), &inner[..at], consumer)?;
+            }
             self.fault(window, window.offset(start + at), kind, consumer)?;
+            from = at;
         }
         let raw = match found {
             Some(_) => {
@@ -394,7 +399,7 @@ impl Scanner {
                 inner
             }
         };
-        self.emit(Kind::Section(inner), raw, consumer)?;
+        self.emit(Kind::Section(&inner[from..]), &raw[from..], consumer)?;
         Ok(start + raw.len() + self.pending.len())
     }
 

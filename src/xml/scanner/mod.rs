@@ -221,11 +221,20 @@ impl Scanner {
         if piece.is_empty() {
             return Ok(());
         }
-        if let Some((at, kind)) = illegal(piece, window.legal) {
-            self.fault(window, window.offset(range.start + at), kind, consumer)?;
+        if self.names.depth() == 0
+            && let Some(at) = piece.iter().position(|&b| !chars::is_space(b))
+        {
+            return Err(self.broken(window, window.offset(range.start + at), "text outside the root element"));
         }
-        if self.names.depth() == 0 && !piece.iter().all(|&b| chars::is_space(b)) {
-            return Err(self.broken(window, self.emitted, "text outside the root element"));
+        let mut piece = piece;
+        if let Some((at, kind)) = illegal(piece, window.legal) {
+            // What stands before it is not its neighbour's fault, wherever the piece was cut.
+            let (before, rest) = piece.split_at(at);
+            if !before.is_empty() {
+                self.emit(Kind::Text, before, consumer)?;
+            }
+            self.fault(window, window.offset(range.start + at), kind, consumer)?;
+            piece = rest;
         }
         self.emit(Kind::Text, piece, consumer)
     }

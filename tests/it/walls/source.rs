@@ -186,9 +186,9 @@ fn not_code(rest: &str, before: Option<char>) -> usize {
         let end = format!("\"{}", "#".repeat(hashes));
         let start = hashes + 2;
         rest[start..].find(&end).map_or(rest.len(), |i| start + i + end.len())
-    } else if rest.starts_with('\'') {
+    } else if let Some(after) = rest.strip_prefix('\'') {
         // A lifetime has no closing quote after one character.
-        let literal = rest[1..].starts_with('\\') || rest.chars().nth(2) == Some('\'');
+        let literal = after.starts_with('\\') || after.chars().nth(1) == Some('\'');
         if literal { quoted(rest, '\'') } else { 0 }
     } else {
         0

@@ -13,7 +13,7 @@ fn a_body_that_is_no_message_is_called_what_it_looks_like() {
         (" \r\n ", "not a TAXII message: the body is empty"),
         ("<!DOCTYPE html><html><body>Log in</body></html>", "not a TAXII message: the body is an HTML page"),
         ("<html><br></html>", "not a TAXII message: the body is an HTML page"),
-        ("{\"detail\":\"no\"}", "not a TAXII message: the body is JSON that begins with {\\\"detail\\\":\\\"no\\\"}"),
+        ("{\"detail\":\"no\"}", "not a TAXII message: the body is JSON that begins with {\"detail\":\"no\"}"),
         ("Request Failed\n", "not a TAXII message: the body is text that begins with \"Request Failed\""),
         ("http://evil/?<taxii", "not a TAXII message: the body is text that begins with \"http://evil/?<taxii\""),
         ("<rss version='2.0'></rss>", "not a TAXII message: the body is XML with the root <rss>"),
@@ -93,7 +93,7 @@ fn an_envelope_with_any_broken_rule_is_refused_whole() {
     let deep = "<a>".repeat(600);
     assert_eq!(
         decode_pieces(Limits::default(), [body(&deep).as_bytes()]).unwrap_err().to_string(),
-        "elements nested larger than the limit of 515"
+        "the depth of the elements is larger than the limit of 515"
     );
 }
 
@@ -133,7 +133,7 @@ fn what_is_not_limited_elsewhere_is_limited_by_name() {
     };
     assert_eq!(
         limited(&format!("<t:Subscription_ID>{long}</t:Subscription_ID>")),
-        "Subscription_ID larger than the limit of 65536"
+        "Subscription_ID is larger than the limit of 65536"
     );
     let headers = "<t:Extended_Header name='a'>b</t:Extended_Header>".repeat(100_000);
     assert!(limited(&format!("<t:Extended_Headers>{headers}</t:Extended_Headers>")).starts_with("the message without"));

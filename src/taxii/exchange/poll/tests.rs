@@ -1,3 +1,5 @@
+//! Tests of the poll exchange.
+
 use super::*;
 use crate::taxii::message::{Header, Message, StatusMessage, Version};
 

@@ -1,3 +1,5 @@
+//! Tests of what answers mean.
+
 use super::*;
 use crate::taxii::message::{Header, PollResponse, Version};
 use crate::taxii::time::Timestamp;
