@@ -115,7 +115,11 @@ fn a_head_that_is_too_large_or_not_http_is_refused() {
         Row("H12", Act::raw(large), &["no answer"]),
         Row("H12", Act::raw(format!("HTTP/1.1 200 OK\r\n{many}\r\n")), &["no answer"]),
         Row("H12", Act::raw("\u{1b}[31m\nFORGED\r\n\r\n"), &["no answer"]),
-        Row("H25", Act::http(200, "text/html", "<html><script>\u{1b}[31m</script></html>"), &["without a TAXII message"]),
+        Row(
+            "H25",
+            Act::http(200, "text/html", "<html><script>\u{1b}[31m</script></html>"),
+            &["without a TAXII message"],
+        ),
         Row("H25", Act::http(200, "text/plain", format!("hello {SECRET}")), &["without a TAXII message"]),
         Row("H34", Act::poll(taxii_sync::practice::Quirk::CollectionName("other\u{202e}".to_owned())), &["other"]),
     ]);
@@ -315,7 +319,10 @@ fn refusals_are_not_repeated_and_others_go_on() {
     let status = lab.status();
     assert!(status["feeds"]["other"]["cursor"].is_string(), "{status:#}");
     assert_eq!(status["feeds"]["feed"]["cursor"], Value::Null);
-    assert_eq!(super::lab::list(&lab.path("other")).iter().filter(|path| path.extension().is_some_and(|e| e == "xml")).count(), 1);
+    assert_eq!(
+        super::lab::list(&lab.path("other")).iter().filter(|path| path.extension().is_some_and(|e| e == "xml")).count(),
+        1
+    );
 }
 
 #[test]
