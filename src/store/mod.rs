@@ -51,6 +51,7 @@ pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;
+pub mod sandbox;
 pub mod staging;
 
 use disk::{Dir, DiskError};

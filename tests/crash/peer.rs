@@ -20,7 +20,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use taxii_sync::practice::{Act, BlockSpec, Close, CollectionSpec, Framing, InboxSpec, Options, Practice, Quirk, Service};
+use taxii_sync::practice::{
+    Act, BlockSpec, Close, CollectionSpec, Framing, InboxSpec, Options, Practice, Quirk, Service,
+};
 
 /// The inboxes, each with a collection of its own.
 const INBOXES: [&str; 2] = ["a", "b"];

@@ -207,7 +207,8 @@ impl Lab {
     pub(super) fn is_fit_to_be_shown(&self, what: &str, text: &str) {
         for (number, line) in text.lines().enumerate() {
             let strange = |c: char| {
-                c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                c.is_control()
+                    || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             };
             assert!(!line.contains(strange), "{what}, line {}: {line:?}", number + 1);
             assert!(!line.starts_with("FORGED"), "a line of {what} was written by the server: {line:?}");
@@ -298,7 +299,8 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
 
 /// Everything but letters and digits percent-encoded.
 pub(super) fn percent(text: &str) -> String {
-    let encode = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encode =
+        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(encode).collect()
 }
 
