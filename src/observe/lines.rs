@@ -278,3 +278,14 @@ pub fn metrics_work_again() {
 pub fn configuration_warning(warning: &str) {
     warn!(warning, "in the configuration");
 }
+
+/// Files that are owed to an inbox which is no longer configured for them.
+pub fn expired_for_others(drop: &str, files: usize) {
+    if files > 0 {
+        warn!(
+            drop,
+            files,
+            "files were owed to inboxes that this drop directory no longer names, for longer than give_up: expired"
+        );
+    }
+}

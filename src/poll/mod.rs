@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -34,6 +34,9 @@ use result::Outcome;
 
 /// A PENDING result is given up after this long.
 const PENDING: Duration = Duration::from_secs(24 * 3600);
+
+/// A Date header tells the time no better than this.
+const WRONG: TimeDelta = TimeDelta::seconds(2);
 
 /// One feed, ready to be polled.
 #[derive(Debug)]
@@ -172,6 +175,11 @@ impl Feed {
             Ok(ended) => ended,
             Err(failure) => Ended::Failed(failure),
         };
+        if ended == Ended::UpToDate
+            && let Err(error) = self.forget_what_is_old().await
+        {
+            lines::ledger_trouble(&self.name, &error);
+        }
         let noted = self.note(ended.clone()).await;
         match noted {
             Ok(()) => ended,
@@ -203,6 +211,17 @@ impl Feed {
     async fn row(&self) -> Result<Option<FeedRow>> {
         let (ledger, name) = (self.ledger.clone(), self.name.clone());
         blocking(move || Ok(ledger.feed_by_name(&name)?)).await
+    }
+
+    /// What was handed over is known for `remember`.
+    async fn forget_what_is_old(&self) -> Result<()> {
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
+        let before = earlier(now, self.settings.remember);
+        blocking(move || match ledger.feed_by_name(&name)? {
+            Some(row) => Ok(ledger.forget_handed_over(row.id, before, now)?),
+            None => Ok(()),
+        })
+        .await
     }
 
     async fn note(&self, ended: Ended) -> Result<()> {
@@ -336,9 +355,11 @@ impl Feed {
         address: &Url,
         unreadable: Option<Unreadable>,
     ) -> Result<Ended, Failure> {
-        let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
+        let skew = self.peer.skew().unwrap_or_else(|| TimeDelta::milliseconds(setting.row.skew));
         let now = exchange::server_now(self.clock.now(), skew);
-        let now = self.until.unwrap_or(now);
+        let mut now = self.until.unwrap_or(now);
+        // An instant that somebody chose is not ours to correct.
+        let mut thought = self.until.is_none().then_some(skew);
         let mut next = match unreadable {
             Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
             None => self.ask(self.cursor().await?.as_ref(), now, setting),
@@ -349,6 +370,9 @@ impl Feed {
                 Outcome::Moved(Some(moved)) => {
                     if let CursorMove::Unchanged { within_overlap: false } = moved {
                         lines::cursor_stays(&self.name, &range.end.text);
+                    }
+                    if let Some(skew) = thought.take() {
+                        now = corrected(now, skew, self.peer.skew());
                     }
                     range.follow(&moved, now, &setting.pace)
                 }
@@ -414,6 +438,15 @@ impl Feed {
             () = tokio::time::sleep(wait) => {}
             () = self.stop.cancelled() => {}
         }
+    }
+}
+
+/// The instant that a cycle goes up to, once the first reply has told what the server's clock really is. An end in
+/// its future would be chased for ever; one far in its past would leave the rest for the next cycle.
+fn corrected(now: DateTime<Utc>, thought: TimeDelta, learnt: Option<TimeDelta>) -> DateTime<Utc> {
+    match learnt.map(|learnt| learnt - thought) {
+        Some(off) if off.abs() > WRONG => exchange::server_now(now, off),
+        _ => now,
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
@@ -22,8 +23,9 @@ use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::lines;
 use crate::store::disk::{Dir, DiskError};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
-use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
+use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
 use crate::store::{Result, StoreError};
+use crate::taxii::time::earlier;
 
 /// So many files are made durable and admitted together, at most …
 const TOGETHER: usize = 512;
@@ -94,13 +96,17 @@ impl DropWalk {
         DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
     }
 
-    /// Looks at the directory whenever there may be something new, until the agent stops.
-    pub async fn run(mut self) {
+    /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is
+    /// watched, or cannot be: from then on a file that is renamed into place is seen to be.
+    pub async fn run(mut self, watching: oneshot::Sender<()>) {
+        let mut watching = Some(watching);
         let mut watch = None;
         let mut first = true;
         let mut swept: Option<std::time::Instant> = None;
         while !self.stop.is_cancelled() {
             self.reopen(&mut watch).await;
+            // Nobody may be waiting any more.
+            let _ = watching.take().map(|watching| watching.send(()));
             let looked = self.look(first).await;
             first = false;
             if swept.is_none_or(|at| self.clock.since(at) >= SWEEP) {
@@ -227,6 +233,25 @@ impl DropWalk {
             Ok(removed) => lines::sent_swept(&self.name, removed),
             Err(error) => lines::drop_trouble(&self.name, &error),
         }
+        match self.expire_for_others().await {
+            Ok(files) => lines::expired_for_others(&self.name, files),
+            Err(error) => lines::drop_trouble(&self.name, &error),
+        }
+    }
+
+    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it.
+    async fn expire_for_others(&self) -> Result<usize> {
+        let Some(open) = self.open.clone() else { return Ok(0) };
+        let (ledger, inboxes, now) = (self.ledger.clone(), self.settings.inboxes.clone(), self.clock.now());
+        let before = earlier(now, self.settings.give_up);
+        blocking(move || {
+            let owed = ledger.owed_to_others(open.dir.id(), &inboxes, before)?;
+            let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
+            ledger.record(&settled, now)?;
+            open.let_all_leave(&ledger)?;
+            Ok(settled.len())
+        })
+        .await
     }
 }
 

@@ -52,6 +52,8 @@ pub mod ledger;
 pub mod names;
 pub mod output;
 pub mod sandbox;
+#[cfg(test)]
+mod simulation;
 pub mod staging;
 
 use disk::{Dir, DiskError};

@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `start PART` | a fresh server whose results come in parts of PART blocks; gives its addresses |
 //! | `add N` | puts N blocks into the collection `default`; gives the SHA-256 of each, oldest first |
-//! | `old N` | the same, labelled an hour ago, a second apart |
+//! | `old N`, `recent N` | the same, labelled an hour or ten minutes ago, a second apart |
 //! | `count` | how often which content was pushed: by inbox, by SHA-256 |
 //! | `cut N` | the next N accepted messages get no answer |
 //! | `misbehave N` | the next N requests of each service are treated badly, at random |
@@ -45,6 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             "add" => add(&practice, &mut number, count, None),
             "old" => add(&practice, &mut number, count, Some(Utc::now() - TimeDelta::hours(1))),
+            "recent" => add(&practice, &mut number, count, Some(Utc::now() - TimeDelta::minutes(10))),
             "count" => pushed(&practice),
             "cut" => {
                 let acts = (0..count).map(|_| Act::closed(Close::Fin).performed()).collect();

@@ -11,8 +11,10 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod cli;
 mod common;
 mod docs;
+mod fuzz_corpus;
 mod hostile;
 mod metrics;
 mod poll;

@@ -4,15 +4,18 @@
 //! Where the kernel has no Landlock the tests say so and pass.
 
 use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// An agent with one feed, whose password is a file and whose server is not there.
+/// An agent with one feed, whose password is a file and whose server accepts no password.
 struct Site {
     directory: tempfile::TempDir,
+    server: SocketAddr,
     agent: Option<Child>,
 }
 
@@ -20,7 +23,7 @@ impl Site {
     fn new() -> Site {
         // Not below /tmp, which stays open.
         let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
-        let mut site = Site { directory, agent: None };
+        let mut site = Site { directory, server: forbidding(), agent: None };
         fs::create_dir_all(site.at("inside/secrets")).unwrap();
         fs::create_dir_all(site.at("outside")).unwrap();
         fs::write(site.at("inside/secrets/password"), "secret\n").unwrap();
@@ -38,14 +41,14 @@ impl Site {
     }
 
     fn configure(&self, drop: &str) {
-        let root = self.directory.path().display();
+        let (root, server) = (self.directory.path().display(), self.server);
         let config = format!(
             r#"
             state_dir = "{root}/inside/state"
             log.level = "debug"
             [servers.hub]
-            poll = "http://127.0.0.1:1/poll"
-            inbox = "http://127.0.0.1:1/inbox"
+            poll = "http://{server}/poll"
+            inbox = "http://{server}/inbox"
             auth = {{ type = "basic", username = "u", password_file = "{root}/inside/secrets/password" }}
             [feeds.indicators]
             server = "hub"
@@ -91,6 +94,19 @@ impl Site {
     }
 }
 
+/// A server that answers 403 to everything, for as long as the tests run.
+fn forbidding() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let _ = stream.read(&mut [0; 8192]);
+            let _ = stream.write_all(b"HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+        }
+    });
+    address
+}
+
 impl Drop for Site {
     fn drop(&mut self) {
         if let Some(agent) = &mut self.agent {
@@ -106,7 +122,7 @@ fn a_secret_outside_cannot_be_read_and_one_that_was_rotated_can() {
     if !site.is_locked_in() {
         return;
     }
-    site.until(|log| log.contains("connection refused"));
+    site.until(|log| log.contains("the poll failed"));
     // A rename puts another file into place, as rotation does.
     fs::write(site.at("inside/secrets/new"), "rotated\n").unwrap();
     fs::rename(site.at("inside/secrets/new"), site.at("inside/secrets/password")).unwrap();

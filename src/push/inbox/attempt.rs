@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
+
 use super::super::blocking;
 use super::super::message::{Block, MessageError, assemble};
 use super::{Attempted, InboxWalk};
@@ -16,7 +18,7 @@ use crate::taxii::time::later;
 impl InboxWalk {
     /// Sends one message and judges the answer.
     pub(super) async fn attempt(&self, batch: &[Owed]) -> Result<Attempted> {
-        if let Some(settled) = self.without_sending(batch) {
+        if let Some(settled) = self.without_sending(batch).await? {
             return Ok(Attempted { settled, passing: false, pause: None });
         }
         let address =
@@ -57,25 +59,47 @@ impl InboxWalk {
         })
     }
 
-    /// Contents that the inbox has already, and files that are pending for too long.
-    fn without_sending(&self, batch: &[Owed]) -> Option<Vec<Settled>> {
-        let now = self.clock.now();
-        let outcome = |owed: &Owed| {
-            let give_up = self.drops.get(owed.file.directory).map(|open| open.give_up);
-            if owed.duplicate {
-                Some(Outcome::Duplicate)
-            } else if give_up.is_some_and(|give_up| later(owed.file.pending_since, give_up) <= now) {
-                Some(Outcome::Expired)
-            } else {
-                None
-            }
-        };
+    /// Contents that the inbox has already (perhaps only since they were looked up), and files that are pending for too
+    /// long.
+    async fn without_sending(&self, batch: &[Owed]) -> Result<Option<Vec<Settled>>> {
+        let known = self.known(batch).await?;
         let settled: Vec<Settled> = batch
             .iter()
-            .filter_map(|owed| outcome(owed).map(|outcome| Settled { outcome: Some(outcome), ..self.open(owed) }))
+            .zip(known)
+            .filter_map(|(owed, known)| match known {
+                true => Some(Settled { outcome: Some(Outcome::Duplicate), ..self.open(owed) }),
+                false => self.expired(owed),
+            })
             .collect();
         // The others are still due, and come again without these.
-        (!settled.is_empty()).then_some(settled)
+        Ok((!settled.is_empty()).then_some(settled))
+    }
+
+    async fn known(&self, batch: &[Owed]) -> Result<Vec<bool>> {
+        let contents: Vec<_> = batch.iter().map(|owed| owed.file.sha256.filter(|_| !self.resends(owed))).collect();
+        let (ledger, name) = (self.ledger.clone(), self.name.clone());
+        blocking(move || {
+            let known = contents.iter().map(|content| content.map_or(Ok(false), |it| ledger.has_accepted(&name, &it)));
+            Ok(known.collect::<std::result::Result<_, _>>()?)
+        })
+        .await
+    }
+
+    /// Whether what the inbox has already is sent to it again.
+    pub(super) fn resends(&self, owed: &Owed) -> bool {
+        self.drops.get(owed.file.directory).is_some_and(|open| open.resend_duplicates)
+    }
+
+    /// When a delivery is given up.
+    pub(super) fn expires(&self, owed: &Owed) -> Option<DateTime<Utc>> {
+        self.drops.get(owed.file.directory).map(|open| later(owed.file.pending_since, open.give_up))
+    }
+
+    /// The end of a delivery that is pending for too long.
+    pub(super) fn expired(&self, owed: &Owed) -> Option<Settled> {
+        self.expires(owed).filter(|at| *at <= self.clock.now())?;
+        let message = Some("pending for longer than give_up".to_owned());
+        Some(Settled { outcome: Some(Outcome::Expired), message, ..self.open(owed) })
     }
 
     fn prepare(&self, files: &[FileRow], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
@@ -94,18 +118,7 @@ impl InboxWalk {
 
     /// Nothing settled yet.
     fn open(&self, owed: &Owed) -> Settled {
-        Settled {
-            file: owed.file.id,
-            inbox: self.name.clone(),
-            outcome: None,
-            status_type: None,
-            message: None,
-            next_try: None,
-            asked: false,
-            refusal: false,
-            alone: false,
-            unknown: false,
-        }
+        Settled::open(owed.file.id, self.name.clone())
     }
 
     /// The same for every file of a batch, and a next attempt that grows with the number of attempts.

@@ -17,7 +17,7 @@ use crate::config;
 use crate::observe::lines;
 use crate::peer::Peer;
 use crate::store::Result;
-use crate::store::ledger::{Ledger, Settled};
+use crate::store::ledger::{Due, Ledger, Owed, Settled};
 
 use pass::Pass;
 
@@ -106,9 +106,23 @@ impl InboxWalk {
         }
     }
 
-    async fn wait_for_work(&self) {
+    /// The files that are owed for longest, whatever they wait for.
+    async fn oldest(&self, limit: u32) -> Result<Vec<Owed>> {
+        let (ledger, inbox) = (self.ledger.clone(), self.name.clone());
+        let now = DateTime::<Utc>::MAX_UTC;
+        blocking(move || Ok(ledger.due(Due { inbox: &inbox, now, hurry: true, after: 0, limit })?)).await
+    }
+
+    /// When there is something to do, if anything is owed.
+    async fn next(&self) -> Result<Option<DateTime<Utc>>> {
         let (ledger, name) = (self.ledger.clone(), self.name.clone());
-        let pause = match blocking(move || Ok(ledger.next_try(&name)?)).await {
+        let next = blocking(move || Ok(ledger.next_try(&name)?)).await?;
+        let expires = self.oldest(1).await?.first().and_then(|owed| self.expires(owed));
+        Ok(next.map(|next| expires.map_or(next, |expires| next.min(expires))))
+    }
+
+    async fn wait_for_work(&self) {
+        let pause = match self.next().await {
             Ok(Some(at)) => (at - self.clock.now()).to_std().unwrap_or(Duration::from_millis(50)),
             Ok(None) => LONGEST_WAIT,
             Err(_) => STORE_TROUBLE,

@@ -46,6 +46,7 @@ impl<'a> Pass<'a> {
     }
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
+        self.give_up().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
         loop {
             while flying.len() < self.walk.settings.connections as usize {
@@ -86,10 +87,32 @@ impl<'a> Pass<'a> {
             return Ok(batch);
         }
         let most = self.walk.settings.max_batch as usize;
-        while batch.len() < most && self.queue.front().is_some_and(|next| !single(next)) {
+        while batch.len() < most
+            && let Some(next) = self.queue.front()
+            && !single(next)
+            && (self.walk.resends(next) || !batch.iter().any(|one| one.file.sha256 == next.file.sha256))
+        {
             batch.extend(self.queue.pop_front());
         }
         Ok(batch)
+    }
+
+    /// What is pending for too long is given up, also where it waits because a server asked for it. The oldest come
+    /// first.
+    async fn give_up(&mut self) -> Result<()> {
+        loop {
+            let owed = self.walk.oldest(LOOKED_UP).await?;
+            let expired: Vec<Settled> = owed.iter().filter_map(|owed| self.walk.expired(owed)).collect();
+            let all = expired.len() == LOOKED_UP as usize;
+            if let Some(last) = expired.last() {
+                self.delivered.failed += expired.len() as u64;
+                self.delivered.reason = last.message.clone();
+                self.walk.record(expired, None).await?;
+            }
+            if !all {
+                return Ok(());
+            }
+        }
     }
 
     async fn due(&self) -> Result<VecDeque<Owed>> {
@@ -99,7 +122,7 @@ impl<'a> Pass<'a> {
         let owed = blocking(move || Ok(ledger.due(Due { inbox: &name, now, hurry, after: 0, limit })?)).await?;
         let mut owed: VecDeque<Owed> = owed.into_iter().filter(|owed| !self.taken.contains(&owed.file.id)).collect();
         for one in &mut owed {
-            one.duplicate &= !self.walk.drops.get(one.file.directory).is_some_and(|open| open.resend_duplicates);
+            one.duplicate &= !self.walk.resends(one);
         }
         Ok(owed)
     }

@@ -119,3 +119,6 @@ impl Lock {
         Ok(dir.lock_file(name)?.map(|file| Lock { _file: file }))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,8 @@ use tokio::runtime::Runtime;
 
 /// What the agent must never show. Its characters are those that XML, percent-encoding and JSON write otherwise.
 pub(super) const SECRET: &str = "hunter2&<Zw\u{f6}lf>/+\"x";
+/// A document that is sent as it is.
+pub(super) const STIX: &str = "<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"1.2\"/>";
 /// The name that goes with it; it is no secret.
 pub(super) const USER: &str = "sensor";
 /// SURFACE, section 4: whatever a server sends and whatever is dropped.
@@ -135,13 +137,11 @@ impl Lab {
         let mut text =
             format!("state_dir = \"{root}/state\"\n[log]\nlevel = \"trace\"\n[servers.hub]\n{}", self.server);
         if let Some(feed) = &self.feed {
+            let or = |key: &str, line: &'static str| if feed.contains(key) { "" } else { line };
+            let (start, room) = (or("start =", "start = \"2s\"\n"), or("min_free =", "min_free = \"1MiB\"\n"));
             text += &format!(
-                "[feeds.feed]\nserver = \"hub\"\ncollection = \"default\"\noutput = \"{root}/output\"\nlag = \"0s\"\n\
-                 min_free = \"1MiB\"\n{feed}"
+                "[feeds.feed]\nserver = \"hub\"\ncollection = \"default\"\noutput = \"{root}/output\"\nlag = \"0s\"\n{start}{room}{feed}"
             );
-            if !feed.contains("start =") {
-                text += "start = \"2s\"\n";
-            }
         }
         if let Some(drop) = &self.drop {
             text += &format!(
@@ -291,7 +291,7 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
     forms.push(secret.replace('&', "&#38;").replace('<', "&#x3C;").replace('"', "&quot;"));
     forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
     forms.push(percent(secret));
-    forms.push(percent(secret).to_lowercase());
+    forms.push(secret.bytes().map(|byte| format!("%{byte:02x}")).collect());
     forms.push(secret.escape_debug().to_string());
     forms.push(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned());
     forms

@@ -1,4 +1,6 @@
 //! Nothing hostile gets through: the real binary against servers and drop directories that mean harm.
 
+mod http;
 mod lab;
+mod leaks;
 mod xml;

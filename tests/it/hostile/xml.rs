@@ -304,7 +304,7 @@ fn a_status_message_cannot_write_to_the_terminal_or_fill_it() {
     let forged = "all is well\nFORGED line\r\u{9b}31m\u{202e}gnp.exe\u{2066}";
     for text in [long.as_str(), forged, &format!("you sent {SECRET}")] {
         let lab = Lab::feed();
-        let status = StatusReply::new("FAILURE").message(text).detail("ITEM\n", text);
+        let status = StatusReply::new("FAILURE").message(text).detail("ITEM\n", text.get(..60).unwrap_or_default());
         lab.practice.forever(Service::Poll, Act::status(status));
         let ended = lab.run_once();
         assert_eq!(ended.code(), 1, "{}", ended.err);

@@ -87,7 +87,7 @@ fn blocks_without_a_label_are_known_by_their_bytes() {
 
 #[test]
 fn a_reader_may_take_the_files_and_they_do_not_come_back() {
-    let world = World::with(|options| options.max_result_size = 2).feed("overlap = \"1h\"\nlag = \"0s\"");
+    let world = World::with(|options| options.max_result_size = 2).feed("overlap = \"1h\"");
     world.add_numbered(5);
     world.run_once().ended(0);
     for name in names(&world.output("indicators")).iter().filter(|name| !name.starts_with('.')) {
@@ -122,7 +122,7 @@ fn a_data_set_has_no_cursor_is_asked_for_whole_and_is_handed_over_by_content() {
 #[test]
 fn metadata_stands_beside_each_file() {
     let world = World::new().feed("");
-    let stix = "<stix:STIX_Package xmlns:stix=\"http://stix.mitre.org/stix-1\" version=\"1.1.1\"/>";
+    let stix = "<stix:STIX_Package xmlns:stix=\"http://stix.mitre.org/stix-1\" version=\"1.1.1\"><stix:x/></stix:STIX_Package>";
     let label = minutes_ago(10);
     let subtypes = vec!["urn:example.org:sub".to_owned()];
     let message = Some("for \"people\"\n".to_owned());
