@@ -64,6 +64,7 @@ pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;
+pub mod sandbox;
 #[cfg(test)]
 mod simulation;
 pub mod staging;

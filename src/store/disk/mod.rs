@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use rustix::fs;
 use rustix::io::Errno;
 
-pub use by_hand::{open, scratch};
+pub use by_hand::{open, real, scratch};
 pub use dir::{Dir, Renamed};
 pub use file::{FileReader, FileWriter};
 pub use stat::{Kind, Stat};
