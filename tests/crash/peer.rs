@@ -9,6 +9,7 @@
 //! | `count` | how often which content was pushed: by inbox, by SHA-256 |
 //! | `cut N` | the next N accepted messages get no answer |
 //! | `misbehave N` | the next N requests of each service are treated badly, at random |
+//! | `honest` | and no more of that |
 //! | `expire` | forgets the results that are half fetched |
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a tool of the tests, outside the walls")]
@@ -53,6 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 json!(null)
             }
             "misbehave" => misbehave(&practice, count),
+            "honest" => {
+                practice.honest(Service::Poll);
+                practice.honest(Service::Inbox);
+                json!(null)
+            }
             "expire" => {
                 practice.expire_results();
                 json!(null)
