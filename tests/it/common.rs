@@ -440,7 +440,8 @@ fn quoted(path: &Path) -> String {
 /// A section with its usual keys, where it does not have its own values for them.
 fn section(head: &str, usual: &[(&str, &str)], keys: &str) -> String {
     let mut text = format!("[{head}]\n{keys}\n");
-    let has = |key: &str| keys.lines().any(|line| line.trim_start().split_once([' ', '=']).is_some_and(|it| it.0 == key));
+    let has =
+        |key: &str| keys.lines().any(|line| line.trim_start().split_once([' ', '=']).is_some_and(|it| it.0 == key));
     for (key, value) in usual.iter().filter(|(key, _)| !has(key)) {
         text += &format!("{key} = {value}\n");
     }

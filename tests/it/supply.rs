@@ -49,7 +49,8 @@ fn numbers(version: &str) -> Vec<u32> {
 
 #[test]
 fn every_dependency_has_a_licence_that_is_allowed() {
-    let arguments = ["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"];
+    let arguments =
+        ["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform=x86_64-unknown-linux-gnu"];
     let listed = Command::new(env!("CARGO")).args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
     if !listed.status.success() {
         println!("skipped: cargo metadata: {}", String::from_utf8_lossy(&listed.stderr));
@@ -73,7 +74,9 @@ fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
     for word in expression.replace('(', " ( ").replace(')', " ) ").split_whitespace() {
         match (word, words.last_mut()) {
             // `A WITH B` is one licence.
-            (word, Some(last)) if word == "WITH" || String::ends_with(last, " WITH") => *last = format!("{last} {word}"),
+            (word, Some(last)) if word == "WITH" || String::ends_with(last, " WITH") => {
+                *last = format!("{last} {word}")
+            }
             _ => words.push(word.to_owned()),
         }
     }
@@ -113,7 +116,9 @@ fn one(words: &mut &[String], allowed: &[&str]) -> bool {
 #[test]
 fn licence_expressions_are_read_as_spdx_has_them() {
     let allowed = ["MIT", "ISC", "Apache-2.0 WITH LLVM-exception"];
-    for good in ["MIT", "MIT OR GPL-3.0", "GPL-3.0/MIT", "ISC AND (GPL-3.0 OR MIT)", "Apache-2.0 WITH LLVM-exception OR X"] {
+    for good in
+        ["MIT", "MIT OR GPL-3.0", "GPL-3.0/MIT", "ISC AND (GPL-3.0 OR MIT)", "Apache-2.0 WITH LLVM-exception OR X"]
+    {
         assert!(is_allowed(good, &allowed), "{good}");
     }
     for bad in ["", "GPL-3.0", "MIT AND GPL-3.0", "ISC AND (GPL-3.0 OR X)", "Apache-2.0", "MIT MIT"] {

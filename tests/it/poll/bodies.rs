@@ -143,7 +143,11 @@ fn a_reply_may_be_written_in_other_encodings_and_with_space_before_it() {
 #[test]
 fn a_compressed_reply_in_small_pieces_is_the_same_reply() {
     let pause = std::time::Duration::from_millis(1);
-    for act in [Act::honest().gzip(), Act::honest().gzip().framing(Framing::Chunked).drip(7, pause), Act::honest().drip(64, pause)] {
+    for act in [
+        Act::honest().gzip(),
+        Act::honest().gzip().framing(Framing::Chunked).drip(7, pause),
+        Act::honest().drip(64, pause),
+    ] {
         let world = five_blocks();
         world.practice.forever(Service::Poll, act);
         world.run_once().ended(0);

@@ -29,7 +29,12 @@ const SHAPES: [Shape; 18] = [
     (JSON, "{\"a\":", "txt", "{\"a\":"),
     (SMIME, "MIME-Version: 1.0\n\nAAEC\n", "p7m", "MIME-Version: 1.0\n\nAAEC\n"),
     ("urn:example.org:other", "AAEC", "txt", "AAEC"),
-    ("application/pkcs7-mime|urn:stix.mitre.org:xml:1.2", "MIME-Version: 1.0\n\nAAEC", "p7m", "MIME-Version: 1.0\n\nAAEC"),
+    (
+        "application/pkcs7-mime|urn:stix.mitre.org:xml:1.2",
+        "MIME-Version: 1.0\n\nAAEC",
+        "p7m",
+        "MIME-Version: 1.0\n\nAAEC",
+    ),
     (STIX, "<a xmlns=\"urn:a\" version=\"1\"/>", "xml", "<a xmlns=\"urn:a\" version=\"1\"/>"),
 ];
 
@@ -143,11 +148,14 @@ fn nothing_a_server_says_becomes_a_path() {
     let world = World::new().feed("");
     world.add(minutes_ago(10), &numbered(1));
     let text = "2024-03-01T00:00:00Z/../../../x";
-    world.practice.forever(Service::Poll, Act::change(move |reply| {
-        reply.message_id = "../../evil".to_owned();
-        reply.blocks[0].label = Some(text.to_owned());
-        reply.blocks[0].binding.id = "../../evil".to_owned();
-    }));
+    world.practice.forever(
+        Service::Poll,
+        Act::change(move |reply| {
+            reply.message_id = "../../evil".to_owned();
+            reply.blocks[0].label = Some(text.to_owned());
+            reply.blocks[0].binding.id = "../../evil".to_owned();
+        }),
+    );
     world.run_once().ended(0);
     assert_eq!(world.texts(), [numbered(1)]);
     assert!(names(&world.path("")).iter().all(|name| !name.contains("evil")));

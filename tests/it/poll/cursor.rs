@@ -14,7 +14,10 @@ fn end(poll: &PollRequest) -> DateTime<Utc> {
 fn polled() -> (World, DateTime<Utc>) {
     let world = World::new().feed("");
     let cursor = minutes_ago(30);
-    world.script(Service::Poll, vec![Act::poll(Quirk::EndText(cursor.to_rfc3339())), Act::poll(Quirk::EndText(cursor.to_rfc3339()))]);
+    world.script(
+        Service::Poll,
+        vec![Act::poll(Quirk::EndText(cursor.to_rfc3339())), Act::poll(Quirk::EndText(cursor.to_rfc3339()))],
+    );
     world.run_once().ended(0);
     assert_eq!(world.cursor(), Some(cursor));
     (world, cursor)

@@ -57,11 +57,14 @@ fn the_same_label_and_bytes_are_one_file_for_ever() {
     let label = time(world.metadata(&world.files()[0])["timestamp_label"].as_str().unwrap()).to_rfc3339();
     world.practice.add_block("default", BlockSpec::new(STIX, numbered(2)));
     std::thread::sleep(Duration::from_millis(20));
-    world.practice.forever(Service::Poll, Act::change(move |reply| {
-        if let Some(first) = reply.blocks.first_mut() {
-            (first.label, first.content) = (Some(label.clone()), numbered(1).into());
-        }
-    }));
+    world.practice.forever(
+        Service::Poll,
+        Act::change(move |reply| {
+            if let Some(first) = reply.blocks.first_mut() {
+                (first.label, first.content) = (Some(label.clone()), numbered(1).into());
+            }
+        }),
+    );
     world.run_once().ended(0);
     assert_eq!(world.texts(), [numbered(1)], "{again}");
     assert_eq!(world.feed_status()["files_total"], 1);

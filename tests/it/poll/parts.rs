@@ -204,15 +204,18 @@ fn a_block_that_a_live_query_repeats_in_the_next_part_is_handed_over_once() {
     // OpenTAXII pages a live query: a block inserted between two parts shifts the rest by one.
     let world = five_blocks();
     let again = minutes_ago(30);
-    world.script(Service::Poll, vec![
-        Act::honest(),
-        Act::change(move |reply| {
-            let mut repeated = reply.blocks[0].clone();
-            repeated.content = numbered(0).into();
-            repeated.label = Some(again.to_rfc3339());
-            reply.blocks.insert(0, repeated);
-        }),
-    ]);
+    world.script(
+        Service::Poll,
+        vec![
+            Act::honest(),
+            Act::change(move |reply| {
+                let mut repeated = reply.blocks[0].clone();
+                repeated.content = numbered(0).into();
+                repeated.label = Some(again.to_rfc3339());
+                reply.blocks.insert(0, repeated);
+            }),
+        ],
+    );
     world.run_once().ended(0);
     assert_eq!(world.texts().len(), 5);
     assert!(time(world.feed_status()["cursor"].as_str().unwrap()) > again);

@@ -30,9 +30,10 @@ fn assert_nothing(world: &World) {
 fn what_needs_somebody_to_act_is_not_tried_again_at_once() {
     let statuses = ["UNAUTHORIZED", "DENIED", "NOT_FOUND", "BAD_MESSAGE", "UNSUPPORTED_MESSAGE", "UNSUPPORTED_CONTENT"];
     let mut cases: Vec<(Act, &str)> = statuses.iter().map(|status| (Act::status(*status), *status)).collect();
-    cases.extend([401, 403, 404, 405, 406, 407, 415, 400].map(|http| {
-        (html(http), Box::leak(format!("HTTP {http}").into_boxed_str()) as &str)
-    }));
+    cases.extend(
+        [401, 403, 404, 405, 406, 407, 415, 400]
+            .map(|http| (html(http), Box::leak(format!("HTTP {http}").into_boxed_str()) as &str)),
+    );
     for_each(cases, |(act, said)| {
         let world = one_block();
         world.practice.forever(Service::Poll, act);
@@ -186,7 +187,9 @@ fn a_taxii_error_counts_whatever_the_http_status_and_the_headers_say() {
 #[test]
 fn a_reply_counts_whatever_the_http_status_and_the_headers_say() {
     let bare = |act: Act| {
-        ["X-TAXII-Content-Type", "X-TAXII-Services", "X-TAXII-Protocol"].iter().fold(act, |act, name| act.without_header(name))
+        ["X-TAXII-Content-Type", "X-TAXII-Services", "X-TAXII-Protocol"]
+            .iter()
+            .fold(act, |act, name| act.without_header(name))
     };
     let cases = [
         bare(Act::honest()),
