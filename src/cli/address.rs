@@ -2,6 +2,8 @@
 
 use url::Url;
 
+use super::Trouble;
+
 /// The address of a service.
 pub(super) fn service(text: &str) -> Result<Url, String> {
     address(text, &["http", "https"])
@@ -11,6 +13,16 @@ pub(super) fn service(text: &str) -> Result<Url, String> {
 pub(super) fn proxy(text: &str) -> Result<Url, String> {
     let url = address(text, &["http", "socks5", "socks5h"])?;
     if !matches!(url.path(), "" | "/") || url.query().is_some() { Err("it has a path".to_owned()) } else { Ok(url) }
+}
+
+/// What stands on a command line is seen by everybody on the machine. It is not repeated here.
+pub(super) fn without_credentials(url: &Url) -> Result<(), Trouble> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(());
+    }
+    let host = url.host_str().unwrap_or_default();
+    let words = format!("the address of {host} has a user name or password in it: use --username and --password-file");
+    Err(Trouble::wrong(words))
 }
 
 /// Whether a SERVER is an address, and no name: names have no colon.
@@ -28,10 +40,6 @@ fn address(text: &str, schemes: &[&str]) -> Result<Url, String> {
     }
     if !url.has_host() || url.host_str().is_none_or(str::is_empty) {
         return Err("it has no host".to_owned());
-    }
-    // What stands on a command line is seen by everybody on the machine.
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err("it has a user name or password; give them as --username and --password-file".to_owned());
     }
     if url.fragment().is_some() {
         return Err("it has a fragment".to_owned());
@@ -51,8 +59,9 @@ mod tests {
         for bad in ["", "hub", "taxii.example.org", "ftp://x/", "file:///etc/passwd", "https://", "https://x/#f"] {
             assert!(service(bad).is_err(), "{bad}");
         }
-        let secret = service("https://sensor:hunter2@x/").unwrap_err();
-        assert!(secret.contains("--password-file") && !secret.contains("hunter2"), "{secret}");
+        let secret = service("https://sensor:hunter2@x/").unwrap();
+        let refused = without_credentials(&secret).unwrap_err();
+        assert!(refused.words.contains("--password-file") && !refused.words.contains("hunter2"), "{refused:?}");
     }
 
     #[test]

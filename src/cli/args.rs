@@ -79,14 +79,7 @@ pub(super) enum Command {
     },
     /// Puts failed files back into their drop directory.
     #[command(after_help = examples::RETRY)]
-    Retry {
-        /// Names of files in the failed/ directory of any drop directory, or their paths.
-        #[arg(value_name = "NAME", required_unless_present = "all")]
-        names: Vec<OsString>,
-        /// Put back every failed file.
-        #[arg(long, conflicts_with = "names")]
-        all: bool,
-    },
+    Retry(RetryArguments),
     /// Prints the completions for a shell.
     #[command(after_help = examples::COMPLETIONS)]
     Completions {
@@ -309,6 +302,18 @@ pub(super) enum CursorCommand {
         #[arg(long)]
         again: bool,
     },
+}
+
+/// `retry`.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct RetryArguments {
+    /// Names of files in the failed/ directory of any drop directory, or their paths.
+    #[arg(value_name = "NAME")]
+    pub(super) names: Vec<OsString>,
+    /// Put back every failed file.
+    #[arg(long)]
+    pub(super) all: bool,
 }
 
 #[cfg(test)]

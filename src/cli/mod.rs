@@ -4,6 +4,7 @@ mod address;
 mod args;
 mod check;
 mod collections;
+mod confine;
 mod cursor;
 mod demo;
 mod discover;
@@ -134,7 +135,7 @@ fn dispatch(arguments: Arguments) -> Result<End> {
         Command::Push(arguments) => push::push(&file, &arguments),
         Command::Subscription(arguments) => subscription::subscription(&file, &arguments),
         Command::Cursor { command } => cursor::cursor(&file, &command),
-        Command::Retry { names, all } => retry::retry(&file, &names, all),
+        Command::Retry(arguments) => retry::retry(&file, &arguments.names, arguments.all),
         Command::Completions { shell } => documents::completions(shell),
         Command::Man => documents::man(),
         Command::ConfigSchema => documents::config_schema(),

@@ -30,7 +30,8 @@ impl Target {
     /// SERVER: a name of the configuration, or the URL of a Discovery Service.
     pub(super) fn of(file: &Path, server: &str, access: &Access) -> Result<Target> {
         if address::is_address(server) {
-            let url = address::service(server).map_err(|why| Trouble::wrong(format!("SERVER `{server}`: {why}")))?;
+            let url =
+                address::service(server).map_err(|why| Trouble::wrong(format!("SERVER cannot be used: {why}")))?;
             return Target::at(&url, ServiceType::Discovery, access);
         }
         by_name_alone(access, "SERVER is a URL")?;
@@ -41,6 +42,8 @@ impl Target {
 
     /// A server of which one service is known, by its URL.
     pub(super) fn at(url: &Url, service: ServiceType, access: &Access) -> Result<Target> {
+        address::without_credentials(url)?;
+        access.proxy.as_ref().map_or(Ok(()), address::without_credentials)?;
         let peer = peer(host(url), &server(url, service, access))?;
         Ok(Target { name: None, peer })
     }
@@ -142,6 +145,8 @@ pub(super) fn remedy(error: &PeerError) -> String {
         PeerError::Refused { words, .. } if words.contains("UNAUTHORIZED") => {
             "check the user name and the password, or the client certificate".to_owned()
         }
-        other => other.hint(),
+        other if !other.hint().is_empty() => other.hint(),
+        PeerError::Wire(_) => "check the address, the network and whether the server is up".to_owned(),
+        _ => "ask the operator of the server".to_owned(),
     }
 }

@@ -25,8 +25,8 @@ impl FromStr for When {
             return Ok(When::Ago(ago));
         }
         Timestamp::parse(text).map(When::At).ok_or_else(|| {
-            "neither a time such as 2024-03-01T00:00:00Z nor how long ago, a whole number and one of ms s m h d w such \
-             as 12h"
+            "neither a time (RFC 3339) such as 2024-03-01T00:00:00Z nor how long ago, a whole number and one of \
+             ms s m h d w, such as 12h"
                 .to_owned()
         })
     }

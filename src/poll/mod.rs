@@ -175,6 +175,11 @@ impl Feed {
             Ok(ended) => ended,
             Err(failure) => Ended::Failed(failure),
         };
+        if ended == Ended::UpToDate
+            && let Err(error) = self.forget_what_is_old().await
+        {
+            lines::ledger_trouble(&self.name, &error);
+        }
         let noted = self.note(ended.clone()).await;
         match noted {
             Ok(()) => ended,
@@ -206,6 +211,17 @@ impl Feed {
     async fn row(&self) -> Result<Option<FeedRow>> {
         let (ledger, name) = (self.ledger.clone(), self.name.clone());
         blocking(move || Ok(ledger.feed_by_name(&name)?)).await
+    }
+
+    /// What was handed over is known for `remember`.
+    async fn forget_what_is_old(&self) -> Result<()> {
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
+        let before = earlier(now, self.settings.remember);
+        blocking(move || match ledger.feed_by_name(&name)? {
+            Some(row) => Ok(ledger.forget_handed_over(row.id, before, now)?),
+            None => Ok(()),
+        })
+        .await
     }
 
     async fn note(&self, ended: Ended) -> Result<()> {

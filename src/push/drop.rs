@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,10 +21,11 @@ use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::lines;
-use crate::store::disk::{Dir, DiskError};
+use crate::store::disk::{self, Dir, DiskError};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
-use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
+use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
 use crate::store::{Result, StoreError};
+use crate::taxii::time::earlier;
 
 /// So many files are made durable and admitted together, at most …
 const TOGETHER: usize = 512;
@@ -50,6 +51,8 @@ pub struct DropWalk {
     stop: CancellationToken,
     settling: Settling,
     open: Option<Arc<Open>>,
+    /// Where it really is, since it was opened first: a symbolic link that takes its place later is not followed.
+    place: Option<PathBuf>,
 }
 
 /// What a look at the directory came to.
@@ -92,7 +95,7 @@ impl DropWalk {
         let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
         let included = globs(&settings.include);
         let settling = Settling::default();
-        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
+        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None, place: None }
     }
 
     /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is
@@ -143,13 +146,23 @@ impl DropWalk {
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
         let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
-        let open = blocking(move || {
-            let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
+        let place = self.place.clone();
+        let opened = blocking(move || {
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    Dir::make(&path, DropDirectory::MODE)?;
+                    disk::real_path(&path)?
+                }
+            };
+            let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
+            let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
             let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
             open.let_all_leave(&ledger)?;
-            Ok(Arc::new(open))
-        })
-        .await?;
+            Ok(Some((Arc::new(open), place)))
+        });
+        let Some((open, place)) = opened.await? else { return Ok(()) };
+        self.place = Some(place);
         self.drops.put(open.clone());
         self.open = Some(open);
         self.inboxes.iter().for_each(Bell::ring);
@@ -171,15 +184,12 @@ impl DropWalk {
                 }
                 Err(error) => return lines::drop_trouble(&self.name, &error),
             }
-            let path = self.settings.path.clone();
-            match blocking(move || Ok(Dir::open_if_there(&path)?.is_some())).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return lines::drop_trouble(&self.name, &error),
-            }
         }
         if let Err(error) = self.open().await {
             return lines::drop_trouble(&self.name, &error);
+        }
+        if self.open.is_none() {
+            return;
         }
         // Watch first, then look: nothing falls in between.
         match Watch::start(&self.settings.path, &self.bell) {
@@ -232,6 +242,25 @@ impl DropWalk {
             Ok(removed) => lines::sent_swept(&self.name, removed),
             Err(error) => lines::drop_trouble(&self.name, &error),
         }
+        match self.expire_for_others().await {
+            Ok(files) => lines::expired_for_others(&self.name, files),
+            Err(error) => lines::drop_trouble(&self.name, &error),
+        }
+    }
+
+    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it.
+    async fn expire_for_others(&self) -> Result<usize> {
+        let Some(open) = self.open.clone() else { return Ok(0) };
+        let (ledger, inboxes, now) = (self.ledger.clone(), self.settings.inboxes.clone(), self.clock.now());
+        let before = earlier(now, self.settings.give_up);
+        blocking(move || {
+            let owed = ledger.owed_to_others(open.dir.id(), &inboxes, before)?;
+            let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
+            ledger.record(&settled, now)?;
+            open.let_all_leave(&ledger)?;
+            Ok(settled.len())
+        })
+        .await
     }
 }
 

@@ -5,10 +5,11 @@
 //! |---|---|
 //! | `start PART` | a fresh server whose results come in parts of PART blocks; gives its addresses |
 //! | `add N` | puts N blocks into the collection `default`; gives the SHA-256 of each, oldest first |
-//! | `old N` | the same, labelled an hour ago, a second apart |
+//! | `old N`, `recent N` | the same, labelled an hour or ten minutes ago, a second apart |
 //! | `count` | how often which content was pushed: by inbox, by SHA-256 |
 //! | `cut N` | the next N accepted messages get no answer |
 //! | `misbehave N` | the next N requests of each service are treated badly, at random |
+//! | `honest` | and no more of that |
 //! | `expire` | forgets the results that are half fetched |
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a tool of the tests, outside the walls")]
@@ -20,7 +21,9 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
-use taxii_sync::practice::{Act, BlockSpec, Close, CollectionSpec, Framing, InboxSpec, Options, Practice, Quirk, Service};
+use taxii_sync::practice::{
+    Act, BlockSpec, Close, CollectionSpec, Framing, InboxSpec, Options, Practice, Quirk, Service,
+};
 
 /// The inboxes, each with a collection of its own.
 const INBOXES: [&str; 2] = ["a", "b"];
@@ -43,6 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             "add" => add(&practice, &mut number, count, None),
             "old" => add(&practice, &mut number, count, Some(Utc::now() - TimeDelta::hours(1))),
+            "recent" => add(&practice, &mut number, count, Some(Utc::now() - TimeDelta::minutes(10))),
             "count" => pushed(&practice),
             "cut" => {
                 let acts = (0..count).map(|_| Act::closed(Close::Fin).performed()).collect();
@@ -50,6 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 json!(null)
             }
             "misbehave" => misbehave(&practice, count),
+            "honest" => {
+                practice.honest(Service::Poll);
+                practice.honest(Service::Inbox);
+                json!(null)
+            }
             "expire" => {
                 practice.expire_results();
                 json!(null)

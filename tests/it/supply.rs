@@ -69,48 +69,43 @@ fn every_dependency_has_a_licence_that_is_allowed() {
 
 /// Whether an SPDX expression can be met: one side of each OR, both sides of each AND. Before SPDX a slash meant OR.
 fn is_allowed(expression: &str, allowed: &[&str]) -> bool {
-    let expression = expression.replace('/', " OR ");
-    let mut words = Vec::new();
-    for word in expression.replace('(', " ( ").replace(')', " ) ").split_whitespace() {
-        match (word, words.last_mut()) {
-            // `A WITH B` is one licence.
-            (word, Some(last)) if word == "WITH" || String::ends_with(last, " WITH") => {
-                *last = format!("{last} {word}")
-            }
-            _ => words.push(word.to_owned()),
-        }
-    }
+    let spaced = expression.replace('/', " OR ").replace('(', " ( ").replace(')', " ) ");
+    let words: Vec<_> = spaced.split_whitespace().collect();
     let mut rest = words.as_slice();
     either(&mut rest, allowed) && rest.is_empty()
 }
 
-fn either(words: &mut &[String], allowed: &[&str]) -> bool {
+fn either(words: &mut &[&str], allowed: &[&str]) -> bool {
     let mut met = both(words, allowed);
-    while words.first().is_some_and(|word| word == "OR") {
+    while words.first().is_some_and(|word| *word == "OR") {
         *words = &words[1..];
         met |= both(words, allowed);
     }
     met
 }
 
-fn both(words: &mut &[String], allowed: &[&str]) -> bool {
+fn both(words: &mut &[&str], allowed: &[&str]) -> bool {
     let mut met = one(words, allowed);
-    while words.first().is_some_and(|word| word == "AND") {
+    while words.first().is_some_and(|word| *word == "AND") {
         *words = &words[1..];
         met &= one(words, allowed);
     }
     met
 }
 
-fn one(words: &mut &[String], allowed: &[&str]) -> bool {
-    let Some((first, rest)) = words.split_first() else { return false };
+fn one(words: &mut &[&str], allowed: &[&str]) -> bool {
+    let Some((&first, rest)) = words.split_first() else { return false };
     *words = rest;
-    if first != "(" {
-        return allowed.contains(&first.as_str());
+    if first == "(" {
+        let met = either(words, allowed);
+        *words = words.get(1..).unwrap_or_default();
+        return met;
     }
-    let met = either(words, allowed);
-    *words = words.get(1..).unwrap_or_default();
-    met
+    if let [with @ "WITH", exception, ..] = *rest {
+        *words = &rest[2..];
+        return allowed.contains(&format!("{first} {with} {exception}").as_str());
+    }
+    allowed.contains(&first)
 }
 
 #[test]

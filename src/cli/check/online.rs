@@ -99,7 +99,7 @@ fn reachable<'a>(about: &mut About, name: &str, server: &'a Asked, pinned: bool)
     let peer = server.peer.as_deref().filter(|_| server.answers);
     if peer.is_none() {
         let known = if pinned { "its address is pinned, but was not asked" } else { "where it is cannot be asked" };
-        about.problem(format!("server {name} does not answer: {known}"), "");
+        about.problem(format!("server {name} does not answer: {known}"), "see what is said of the server");
     }
     peer
 }

@@ -21,10 +21,15 @@ use crate::poll::{Ended, Failure, Feed};
 use crate::store::ledger::{FeedRow, Ledger};
 use crate::store::output::{Manner, Staging, remove_own_staging};
 use crate::taxii::message::ServiceType;
+use crate::taxii::time::later;
 
 /// Somebody waits, and a result that is not waited for is lost.
 const PATIENCE: Patience =
     Patience { retries: 1, within: Duration::from_secs(15), longest_wait: Duration::from_secs(300) };
+
+/// A server's clock may be a little short of the end that is asked for: that is not asked for again and again. The end
+/// itself lies later by as much, so that nothing is left out.
+const SLACK: Duration = Duration::from_secs(2);
 
 /// What a poll came to.
 struct Fetched {
@@ -67,7 +72,7 @@ fn polled(wanted: &Wanted, directory: &Path) -> Result<Fetched> {
     let runtime = runtime()?;
     let words = || so_far(wanted, &ledger, &name);
     let poll = async {
-        feed.until = Some(wanted.end().await);
+        feed.until = Some(later(wanted.end().await, SLACK));
         feed.poll().await
     };
     let ended = runtime.block_on(async {
@@ -111,8 +116,7 @@ fn feed(wanted: &Wanted, ledger: Arc<Ledger>, directory: &Path, own: u64) -> Fee
         settings: config::Feed {
             start,
             output: directory.to_owned(),
-            // Content with late labels is met again by the agent; here the latest is what is wanted.
-            lag: Duration::ZERO,
+            lag: SLACK,
             overlap: Duration::ZERO,
             max_unread: 0,
             ..wanted.settings.clone()

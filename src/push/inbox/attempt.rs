@@ -118,18 +118,7 @@ impl InboxWalk {
 
     /// Nothing settled yet.
     fn open(&self, owed: &Owed) -> Settled {
-        Settled {
-            file: owed.file.id,
-            inbox: self.name.clone(),
-            outcome: None,
-            status_type: None,
-            message: None,
-            next_try: None,
-            asked: false,
-            refusal: false,
-            alone: false,
-            unknown: false,
-        }
+        Settled::open(owed.file.id, self.name.clone())
     }
 
     /// The same for every file of a batch, and a next attempt that grows with the number of attempts.

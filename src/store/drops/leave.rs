@@ -230,7 +230,7 @@ impl DropDirectory {
     }
 }
 
-fn leaving(end: End, name: &OsStr) -> Leaving {
+pub(super) fn leaving(end: End, name: &OsStr) -> Leaving {
     Leaving { place: end.word().to_owned(), name: name.as_bytes().to_vec() }
 }
 

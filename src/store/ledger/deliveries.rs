@@ -111,6 +111,30 @@ pub struct Settled {
     pub unknown: bool,
 }
 
+impl Settled {
+    /// Nothing settled yet.
+    pub fn open(file: FileId, inbox: String) -> Settled {
+        Settled {
+            file,
+            inbox,
+            outcome: None,
+            status_type: None,
+            message: None,
+            next_try: None,
+            asked: false,
+            refusal: false,
+            alone: false,
+            unknown: false,
+        }
+    }
+
+    /// Pending for too long, at an inbox that nobody sends to any more.
+    pub fn expired(file: FileId, inbox: String) -> Settled {
+        let message = Some("the drop directory no longer names this inbox".to_owned());
+        Settled { outcome: Some(Outcome::Expired), message, ..Settled::open(file, inbox) }
+    }
+}
+
 /// A delivery as a receipt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {

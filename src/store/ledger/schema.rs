@@ -30,7 +30,8 @@ CREATE TABLE feed (
     files_total       INTEGER NOT NULL DEFAULT 0,
     bytes_total       INTEGER NOT NULL DEFAULT 0,
     quarantined_total INTEGER NOT NULL DEFAULT 0,
-    empty_total       INTEGER NOT NULL DEFAULT 0
+    empty_total       INTEGER NOT NULL DEFAULT 0,
+    pruned            INTEGER            -- when old fingerprints were last looked for
 );
 
 -- A part whose blocks are staged; once committed it is handed over, whatever the server says.

@@ -12,13 +12,15 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::Value;
 use taxii_sync::practice::{Options, Practice};
 use tokio::runtime::Runtime;
 
 /// What the agent must never show. Its characters are those that XML, percent-encoding and JSON write otherwise.
 pub(super) const SECRET: &str = "hunter2&<Zw\u{f6}lf>/+\"x";
+/// A document that is sent as it is.
+pub(super) const STIX: &str = "<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"1.2\"/>";
 /// The name that goes with it; it is no secret.
 pub(super) const USER: &str = "sensor";
 /// SURFACE, section 4: whatever a server sends and whatever is dropped.
@@ -135,13 +137,11 @@ impl Lab {
         let mut text =
             format!("state_dir = \"{root}/state\"\n[log]\nlevel = \"trace\"\n[servers.hub]\n{}", self.server);
         if let Some(feed) = &self.feed {
+            let or = |key: &str, line: &'static str| if feed.contains(key) { "" } else { line };
+            let (start, room) = (or("start =", "start = \"2s\"\n"), or("min_free =", "min_free = \"1MiB\"\n"));
             text += &format!(
-                "[feeds.feed]\nserver = \"hub\"\ncollection = \"default\"\noutput = \"{root}/output\"\nlag = \"0s\"\n\
-                 min_free = \"1MiB\"\n{feed}"
+                "[feeds.feed]\nserver = \"hub\"\ncollection = \"default\"\noutput = \"{root}/output\"\nlag = \"0s\"\n{start}{room}{feed}"
             );
-            if !feed.contains("start =") {
-                text += "start = \"2s\"\n";
-            }
         }
         if let Some(drop) = &self.drop {
             text += &format!(
@@ -207,7 +207,8 @@ impl Lab {
     pub(super) fn is_fit_to_be_shown(&self, what: &str, text: &str) {
         for (number, line) in text.lines().enumerate() {
             let strange = |c: char| {
-                c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+                c.is_control()
+                    || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
             };
             assert!(!line.contains(strange), "{what}, line {}: {line:?}", number + 1);
             assert!(!line.starts_with("FORGED"), "a line of {what} was written by the server: {line:?}");
@@ -290,7 +291,7 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
     forms.push(secret.replace('&', "&#38;").replace('<', "&#x3C;").replace('"', "&quot;"));
     forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
     forms.push(percent(secret));
-    forms.push(percent(secret).to_lowercase());
+    forms.push(secret.bytes().map(|byte| format!("%{byte:02x}")).collect());
     forms.push(secret.escape_debug().to_string());
     forms.push(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned());
     forms
@@ -298,7 +299,8 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
 
 /// Everything but letters and digits percent-encoded.
 pub(super) fn percent(text: &str) -> String {
-    let encode = |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
+    let encode =
+        |byte: u8| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") };
     text.bytes().map(encode).collect()
 }
 
@@ -338,10 +340,6 @@ fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// A time as a timestamp label.
-pub(super) fn label(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
-}
 
 /// Does the same with many things, a few at once, for most of a test here is waiting; fails after all of them.
 pub(super) fn each<T: Send>(things: Vec<T>, work: impl Fn(T) + Sync) {

@@ -120,7 +120,11 @@ fn what_is_too_much_is_refused_and_the_limit_named() {
         (0..100_000).map(|n| format!("<t:Extended_Header name='n{n}'>v{n}</t:Extended_Header>")).collect();
     let open = format!("{ROOT}>");
     refused(vec![
-        Row("X21", long(open.clone(), Bytes::from_static(&[b'<', b'a', b'>']).repeat(1000).into(), 900, ""), &["depth", "515"]),
+        Row(
+            "X21",
+            long(open.clone(), Bytes::from_static(&[b'<', b'a', b'>']).repeat(1000).into(), 900, ""),
+            &["depth", "515"],
+        ),
         Row("X22", bytes(format!("{ROOT}{attributes}/>")), &["attributes"]),
         Row("X23", bytes(format!("{ROOT}{bindings}/>")), &["more than 1024"]),
         Row("X23", bytes(response(&nested)), &["limit"]),
@@ -232,7 +236,8 @@ fn a_bad_block_does_not_hold_up_its_neighbours() {
 fn broken_base64_is_kept_as_it_came_and_holds_up_nobody() {
     // X35. What does not decode is text: the binding does not change what arrived.
     let lab = Lab::feed();
-    lab.practice.forever(Service::Poll, bytes(response(&[block("<a/>"), block("PGE+PC9hPg=!="), block("<b/>")].concat())));
+    lab.practice
+        .forever(Service::Poll, bytes(response(&[block("<a/>"), block("PGE+PC9hPg=!="), block("<b/>")].concat())));
     let ended = lab.run_once();
     assert_eq!(ended.code(), 0, "{}", ended.err);
     let contents: Vec<Vec<u8>> = lab.handed_over().iter().map(|path| std::fs::read(path).unwrap()).collect();
@@ -299,7 +304,7 @@ fn a_status_message_cannot_write_to_the_terminal_or_fill_it() {
     let forged = "all is well\nFORGED line\r\u{9b}31m\u{202e}gnp.exe\u{2066}";
     for text in [long.as_str(), forged, &format!("you sent {SECRET}")] {
         let lab = Lab::feed();
-        let status = StatusReply::new("FAILURE").message(text).detail("ITEM\n", text);
+        let status = StatusReply::new("FAILURE").message(text).detail("ITEM\n", text.get(..60).unwrap_or_default());
         lab.practice.forever(Service::Poll, Act::status(status));
         let ended = lab.run_once();
         assert_eq!(ended.code(), 1, "{}", ended.err);

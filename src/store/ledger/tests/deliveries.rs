@@ -1,0 +1,187 @@
+//! From an admission to a receipt.
+
+use super::*;
+
+fn admission(token: &str, inboxes: &[(&str, Option<Outcome>)]) -> Admission {
+    let deliveries = inboxes.iter().map(|(inbox, outcome)| NewDelivery {
+        inbox: (*inbox).to_owned(),
+        outcome: *outcome,
+        message: outcome.map(|_| "why".to_owned()),
+    });
+    Admission {
+        token: token.to_owned(),
+        name: b"a\xff.xml".to_vec(),
+        sha256: Some([7; 32]),
+        size: 10,
+        mode: 0o640,
+        modified: 5,
+        inode: u64::MAX,
+        binding: Some("urn:x".to_owned()),
+        wire: true,
+        body: 3..9,
+        refusal: None,
+        dropped_at: at(0),
+        deliveries: deliveries.collect(),
+    }
+}
+
+fn admit(ledger: &Ledger, token: &str, inboxes: &[(&str, Option<Outcome>)]) -> FileId {
+    let directory = ledger.drop_directory("d").unwrap();
+    let ids = ledger.admit(directory, &[admission(token, inboxes)]).unwrap();
+    ledger.claim(&ids).unwrap();
+    ids[0]
+}
+
+fn settled(file: FileId, inbox: &str, outcome: Option<Outcome>) -> Settled {
+    Settled {
+        file,
+        inbox: inbox.to_owned(),
+        outcome,
+        status_type: Some("SUCCESS".to_owned()),
+        message: Some("said".to_owned()),
+        next_try: None,
+        asked: false,
+        refusal: false,
+        alone: false,
+        unknown: false,
+    }
+}
+
+fn due(ledger: &Ledger, inbox: &str, seconds: i64, hurry: bool) -> Vec<FileId> {
+    let due = Due { inbox, now: at(seconds), hurry, after: 0, limit: 10 };
+    ledger.due(due).unwrap().iter().map(|owed| owed.file.id).collect()
+}
+
+#[test]
+fn what_is_admitted_comes_back_as_it_was() {
+    let (_t, ledger) = ledger();
+    let id = admit(&ledger, "t", &[("a", None)]);
+    let row = ledger.file(id).unwrap().unwrap();
+    assert_eq!((row.token.as_str(), row.name.as_slice(), row.sha256), ("t", &b"a\xff.xml"[..], Some([7; 32])));
+    assert_eq!((row.size, row.mode, row.modified, row.inode), (10, 0o640, 5, u64::MAX));
+    assert_eq!((row.binding.as_deref(), row.wire, row.body.clone()), (Some("urn:x"), true, 3..9));
+    assert_eq!((row.dropped_at, row.pending_since, row.leaving), (at(0), at(0), None));
+    assert!(ledger.knows_token("t").unwrap() && !ledger.knows_token("u").unwrap());
+    let twice = ledger.admit(row.directory, &[admission("u", &[]), admission("t", &[])]);
+    assert!(twice.is_err() && !ledger.knows_token("u").unwrap(), "a batch is admitted whole or not at all");
+}
+
+#[test]
+fn nothing_is_owed_before_it_is_claimed() {
+    let (_t, ledger) = ledger();
+    let directory = ledger.drop_directory("d").unwrap();
+    let ids = ledger.admit(directory, &[admission("t", &[("a", None)]), admission("u", &[])]).unwrap();
+    assert_eq!(ledger.unclaimed(directory).unwrap().len(), 2);
+    assert!(due(&ledger, "a", 0, true).is_empty());
+    assert!(ledger.finished_files(directory, 9).unwrap().is_empty());
+    assert_eq!(ledger.next_try("a").unwrap(), None);
+    ledger.claim(&ids).unwrap();
+    assert!(ledger.unclaimed(directory).unwrap().is_empty());
+    assert_eq!(due(&ledger, "a", 0, false), [ids[0]]);
+    assert_eq!(ledger.finished_files(directory, 9).unwrap()[0].id, ids[1]);
+}
+
+#[test]
+fn a_file_is_finished_with_its_last_inbox() {
+    let (_t, ledger) = ledger();
+    let id = admit(&ledger, "t", &[("a", None), ("b", None), ("c", Some(Outcome::Duplicate))]);
+    assert_eq!(ledger.record(&[settled(id, "a", Some(Outcome::Accepted))], at(1)).unwrap(), [0; 0]);
+    assert!(ledger.finished_files(1, 9).unwrap().is_empty());
+    let both = [settled(id, "a", Some(Outcome::Refused)), settled(id, "b", Some(Outcome::Refused))];
+    assert_eq!(ledger.record(&both, at(2)).unwrap(), [id], "an outcome that stands is not changed");
+    assert!(ledger.record(&both, at(3)).unwrap().is_empty());
+    assert_eq!(ledger.finished_files(1, 9).unwrap().len(), 1);
+    let claims = ledger.deliveries(id).unwrap();
+    let outcomes: Vec<_> = claims.iter().map(|claim| (claim.inbox.as_str(), claim.outcome.unwrap())).collect();
+    assert_eq!(outcomes, [("a", Outcome::Accepted), ("b", Outcome::Refused), ("c", Outcome::Duplicate)]);
+    assert_eq!((claims[1].at, claims[1].status_type.as_deref()), (Some(at(2)), Some("SUCCESS")));
+    assert_eq!(ledger.totals(1, "a").unwrap().accepted, 1);
+    assert_eq!(ledger.totals(1, "b").unwrap().refused, 1);
+    assert!(ledger.has_accepted("a", &[7; 32]).unwrap() && !ledger.has_accepted("b", &[7; 32]).unwrap());
+    let leaving = Leaving { place: "failed".to_owned(), name: b"a\xff.1.xml".to_vec() };
+    ledger.set_leaving(&[(id, leaving.clone())]).unwrap();
+    assert_eq!(ledger.file(id).unwrap().unwrap().leaving, Some(leaving));
+    ledger.remove_files(&[id]).unwrap();
+    assert!(ledger.file(id).unwrap().is_none() && ledger.deliveries(id).unwrap().is_empty());
+    assert!(ledger.has_accepted("a", &[7; 32]).unwrap(), "what was accepted stays known");
+}
+
+#[test]
+fn attempts_and_refusals_are_counted_and_waits_are_kept() {
+    let (_t, ledger) = ledger();
+    let id = admit(&ledger, "t", &[("a", None)]);
+    ledger.start_attempt("a", &[id], "m1").unwrap();
+    let failed = Settled { next_try: Some(at(60)), refusal: true, alone: true, ..settled(id, "a", None) };
+    ledger.record(&[failed], at(1)).unwrap();
+    assert!(due(&ledger, "a", 59, false).is_empty());
+    assert_eq!(due(&ledger, "a", 59, true), [id], "a wait of the agent's own");
+    assert_eq!(ledger.next_try("a").unwrap(), Some(at(60)));
+    let owed = ledger.due(Due { inbox: "a", now: at(60), hurry: false, after: 0, limit: 9 }).unwrap();
+    assert_eq!((owed[0].attempts, owed[0].refusals, owed[0].alone, owed[0].duplicate), (1, 1, true, false));
+    assert_eq!(ledger.totals(1, "a").unwrap().last_error.as_deref(), Some("said"));
+    ledger.start_attempt("a", &[id], "m2").unwrap();
+    let asked = Settled { next_try: Some(at(90)), asked: true, ..settled(id, "a", None) };
+    ledger.record(&[asked], at(61)).unwrap();
+    assert!(due(&ledger, "a", 89, true).is_empty(), "a wait that the server asked for");
+    ledger.postpone("a", at(500), "down", at(62)).unwrap();
+    assert_eq!(ledger.next_try("a").unwrap(), Some(at(90)), "it stays what it is");
+    assert_eq!(due(&ledger, "a", 90, false), [id]);
+    assert_eq!(ledger.deliveries(id).unwrap()[0].attempts, 2);
+}
+
+#[test]
+fn a_pause_postpones_what_the_agent_chose_itself() {
+    let (_t, ledger) = ledger();
+    let (one, two) = (admit(&ledger, "t", &[("a", None)]), admit(&ledger, "u", &[("a", None), ("b", None)]));
+    ledger.postpone("a", at(100), "down", at(1)).unwrap();
+    assert!(due(&ledger, "a", 99, false).is_empty());
+    assert_eq!(due(&ledger, "a", 99, true), [one, two]);
+    assert_eq!(due(&ledger, "b", 0, false), [two], "another inbox goes on");
+    assert_eq!(ledger.totals(1, "a").unwrap().last_error.as_deref(), Some("down"));
+}
+
+#[test]
+fn a_message_under_way_at_the_end_is_unknown_and_sent_again() {
+    let (temporary, ledger) = ledger();
+    let (one, two) = (admit(&ledger, "t", &[("a", None)]), admit(&ledger, "u", &[("a", None)]));
+    ledger.start_attempt("a", &[one, two], "m").unwrap();
+    ledger.record(&[settled(two, "a", Some(Outcome::Accepted))], at(1)).unwrap();
+    drop(ledger);
+    let ledger = Ledger::open(temporary.path()).unwrap();
+    assert_eq!(ledger.sweep_under_way().unwrap(), 1);
+    assert_eq!(ledger.sweep_under_way().unwrap(), 0);
+    assert_eq!(ledger.totals(1, "a").unwrap().unknown, 1);
+    assert_eq!(due(&ledger, "a", 1, false), [one]);
+    assert_eq!(ledger.deliveries(one).unwrap()[0].attempts, 1, "it counts as an attempt");
+}
+
+#[test]
+fn a_content_that_was_accepted_is_recognised() {
+    let (_t, ledger) = ledger();
+    let one = admit(&ledger, "t", &[("a", None)]);
+    ledger.record(&[settled(one, "a", Some(Outcome::Accepted))], at(1)).unwrap();
+    admit(&ledger, "u", &[("a", None)]);
+    let owed = ledger.due(Due { inbox: "a", now: at(1), hurry: false, after: one, limit: 9 }).unwrap();
+    assert!(owed[0].duplicate);
+}
+
+#[test]
+fn the_report_counts_what_each_inbox_is_owed() {
+    let (_t, ledger) = ledger();
+    let one = admit(&ledger, "t", &[("a", None), ("b", None)]);
+    ledger.record(&[settled(one, "a", Some(Outcome::Accepted))], at(1)).unwrap();
+    let directory = ledger.drop_directory("d").unwrap();
+    let refused = Admission {
+        refusal: Some("not well formed".to_owned()),
+        dropped_at: at(7),
+        ..admission("v", &[("a", Some(Outcome::Refused))])
+    };
+    ledger.admit(directory, &[refused]).unwrap();
+    let report = ledger.report().unwrap();
+    let a = &report.inboxes[0];
+    assert_eq!((a.directory.as_str(), a.inbox.as_str(), a.pending), ("d", "a", 0));
+    assert_eq!((a.accepted, a.refused, a.oldest_pending, a.last_error.as_deref()), (1, 1, None, None));
+    let b = &report.inboxes[1];
+    assert_eq!((b.inbox.as_str(), b.pending, b.oldest_pending), ("b", 1, Some(at(0))));
+    assert_eq!(report.failing[0].refusal, "not well formed");
+}
