@@ -133,7 +133,7 @@ fn a_binding_of_the_operators_is_said_of_every_file() {
 fn a_document_in_another_encoding_arrives_in_utf_8() {
     let bench = Bench::new();
     let utf16: Vec<u8> =
-        "\u{feff}<stix:STIX_Package xmlns:stix=\"http://stix.mitre.org/stix-1\" id=\"ü\" version=\"1.2\"/>"
+        "\u{feff}<stix:STIX_Package xmlns:stix=\"http://stix.mitre.org/stix-1\" id=\"ü\" version=\"1.2\"><a/></stix:STIX_Package>"
             .encode_utf16()
             .flat_map(u16::to_le_bytes)
             .collect();
