@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -64,6 +64,8 @@ pub struct Looked {
     pub refused: u64,
     /// Files that are not settled yet.
     pub unsettled: u64,
+    /// Files that cannot be read, and stay where they are.
+    pub unreadable: u64,
     /// When the first of them may be.
     pub again_in: Option<Duration>,
 }
@@ -157,7 +159,8 @@ impl DropWalk {
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
-            let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
+            let leaving = Mutex::default();
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
             Ok(Some((Arc::new(open), place)))
         });
@@ -335,6 +338,7 @@ impl Look {
             Ok(Copying::NotYet) => Ok(false),
             Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
                 lines::file_unreadable(&self.open.name, &candidate.name, &error);
+                self.looked.unreadable += 1;
                 Ok(false)
             }
             Err(error) => Err(error),

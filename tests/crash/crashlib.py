@@ -1,5 +1,6 @@
 """What the crash tests share: the agent and its server, a reader that takes files away, and the counting."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -126,11 +127,13 @@ class Reader(threading.Thread):
 class World:
     """One agent with its directories, below a directory that is made anew."""
 
-    def __init__(self, base, urls, lag="0s", extra=""):
+    def __init__(self, base, urls, lag="0s", extra="", disk=None):
+        """`disk`: where its directories are, if not beside its configuration."""
         self.base = Path(base)
         shutil.rmtree(self.base, ignore_errors=True)
         self.base.mkdir(parents=True)
-        self.state, self.output, self.drop = self.base / "state", self.base / "out", self.base / "drop"
+        disk = Path(disk or base)
+        self.state, self.output, self.drop = disk / "state", disk / "out", disk / "drop"
         self.config = self.base / "config.toml"
         self.dropped = {}
         self.write_config(urls, lag, extra)
@@ -193,7 +196,12 @@ content_binding = "urn:example:dropped"
         command = [AGENT, "--config", self.config, "run", "--once"]
         if inject:
             command = [INJECT, "--report", self.base / "report.json", *inject, "--", *command]
-        ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace")
+        try:
+            ran = subprocess.run(command, capture_output=True, text=True, timeout=timeout, errors="replace")
+        except subprocess.TimeoutExpired:
+            # The agent is killed with its tracer, but not at the same moment.
+            time.sleep(1)
+            raise
         return ran.returncode, ran.stderr
 
     def report(self):
@@ -242,7 +250,7 @@ content_binding = "urn:example:dropped"
     def check_ledger(self):
         """The ledger is whole and owes nothing."""
         faults = []
-        with sqlite3.connect(self.state / "ledger.db") as ledger:
+        with contextlib.closing(sqlite3.connect(self.state / "ledger.db")) as ledger:
             whole = ledger.execute("PRAGMA integrity_check").fetchone()[0]
             if whole != "ok":
                 faults.append(f"the ledger is damaged: {whole}")

@@ -256,8 +256,9 @@ impl Trace {
         match self.plan.action.clone() {
             _ if self.seen < self.plan.at || self.plan.at == 0 => {}
             Action::Fail { errno, sticky } => {
-                let first = self.seen == self.plan.at;
-                if first || (sticky && WRITING.contains(&name) && !is_socket(pid, &registers)) {
+                let first = self.seen == self.plan.at && !is(pid, &registers, "anon_inode:[eventfd]");
+                let socket = ["socket:", "pipe:", "anon_inode:"].iter().any(|kind| is(pid, &registers, kind));
+                if first || (sticky && WRITING.contains(&name) && !socket) {
                     if first {
                         self.hit(pid, name, &registers)?;
                     }
@@ -297,9 +298,11 @@ impl Trace {
     }
 }
 
-/// A disk that is full does not stop a socket, a pipe or a counter for events.
-fn is_socket(pid: Pid, registers: &user_regs_struct) -> bool {
-    fs::read_link(format!("/proc/{pid}/fd/{}", registers.rdi as i32)).is_ok_and(|path| !path.has_root())
+/// Whether the call's first argument is a descriptor of this kind. A disk that is full does not stop a socket, a pipe
+/// or a counter for events; and a write to such a counter cannot fail at all.
+fn is(pid: Pid, registers: &user_regs_struct, kind: &str) -> bool {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{}", registers.rdi as i32));
+    target.is_ok_and(|target| target.to_string_lossy().starts_with(kind))
 }
 
 /// The thread may have been killed meanwhile.

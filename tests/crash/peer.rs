@@ -112,8 +112,12 @@ fn pushed(practice: &Practice) -> Value {
 
 /// Everything a server did to somebody once, and how many of the acts leave the client in doubt whether its message
 /// was taken.
+///
+/// What is left of earlier trouble is forgotten: a server that is never honest lets nobody get on.
 fn misbehave(practice: &Practice, count: u64) -> Value {
     let mut doubtful = 0;
+    practice.honest(Service::Poll);
+    practice.honest(Service::Inbox);
     for _ in 0..count {
         let poll = match fastrand::u32(..12) {
             0 => Act::honest().cut(fastrand::u64(..4000), Close::Fin),
