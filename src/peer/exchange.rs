@@ -172,6 +172,9 @@ impl Peer {
         let decoder = Decoder::new(self.limits, response.charset.as_deref(), sink);
         let body = match self.decode(response, decoder).await {
             Ok(decoded) => Ok(decoded),
+            // Who refuses a request before all of it has come often resets the connection, and with it the page that
+            // says so. The status has been read all the same.
+            Err(Decoding::Wire(error @ WireError::CutShort { .. })) if http != 200 => Err(error.to_string()),
             Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, &url)),
             Err(Decoding::Message(DecodeError::Sink(error))) => return Err(Trouble::Sink(error)),
             // An error page is often no XML at all; what counts then is the HTTP status.
