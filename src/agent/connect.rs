@@ -161,5 +161,9 @@ fn look_up(secret: &Secret) -> Result<String, SecretError> {
 
 fn read_secret(path: &Path) -> Result<String, SecretError> {
     let bytes = disk::read_small(path, LONGEST).map_err(|error| SecretError(format!("cannot {error}")))?;
+    // A file that is just being written anew, most likely. An empty password would lock the account.
+    if bytes.trim_ascii().is_empty() {
+        return Err(SecretError(format!("{} is empty", path.display())));
+    }
     String::from_utf8(bytes).map_err(|_| SecretError(format!("{} is not UTF-8 text", path.display())))
 }

@@ -75,9 +75,13 @@ impl Agent {
         }
         for (name, looked) in drops.join_all().await {
             match looked {
-                Ok(Looked { admitted, refused, .. }) => {
+                Ok(Looked { admitted, refused, unreadable, .. }) => {
                     summary.admitted += admitted;
                     summary.refused += refused;
+                    if unreadable > 0 {
+                        let words = format!("{unreadable} files cannot be read, and stay where they are");
+                        summary.trouble.push((format!("drop directory `{name}`"), words));
+                    }
                 }
                 Err(error) => {
                     lines::drop_trouble(&name, &error);

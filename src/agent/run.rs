@@ -17,7 +17,7 @@ use crate::poll::Feed;
 
 /// What is in flight when the agent is told to stop has this long: less than the 20 seconds that are promised, so that
 /// there is time to end.
-const GRACE: Duration = Duration::from_secs(15);
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A file system that hangs must not keep the metrics from ending.
 const LAST_LOOK: Duration = Duration::from_secs(1);

@@ -4,6 +4,7 @@ mod address;
 mod args;
 mod check;
 mod collections;
+mod confine;
 mod cursor;
 mod demo;
 mod discover;

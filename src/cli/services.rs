@@ -9,7 +9,7 @@ use crate::taxii::services::{self, Candidate};
 
 /// An advertised address, judged.
 pub(super) struct Advertised {
-    /// As advertised, for people.
+    /// For people: resolved where it is an address, else as it was advertised.
     pub(super) address: String,
     /// Resolved, where it is an address.
     pub(super) url: Option<Url>,
@@ -27,7 +27,7 @@ impl Advertised {
             (None, None) => None,
         };
         Advertised {
-            address: shown(peer, &candidate.address),
+            address: shown(peer, candidate.url.as_ref().map_or(&candidate.address, Url::as_str)),
             url: candidate.url,
             unusable,
             remarks: candidate.remarks.iter().map(|remark| shown(peer, remark)).collect(),
@@ -49,8 +49,7 @@ impl Advertised {
 
     /// The address where it is one, else what was advertised; and what is wrong or odd about it.
     pub(super) fn lines(&self) -> Vec<String> {
-        let address = self.url.as_ref().map_or_else(|| self.address.clone(), |url| show_remote(url.as_str()));
-        let mut lines = vec![address];
+        let mut lines = vec![self.address.clone()];
         lines.extend(self.unusable.iter().map(|why| format!("cannot be used: {why}")));
         lines.extend(self.remarks.iter().map(|remark| format!("note: {remark}")));
         lines

@@ -204,6 +204,16 @@ pub fn started(summary: &str) {
     info!(summary, version = env!("CARGO_PKG_VERSION"), "started");
 }
 
+/// The process can reach only what the configuration names.
+pub fn confined() {
+    debug!("locked in: only what the configuration needs can be read and written");
+}
+
+/// The kernel does not help to lock the process in.
+pub fn not_confined(reason: &str) {
+    debug!(reason, "not locked in by Landlock");
+}
+
 /// The agent was told to stop.
 pub fn stopping() {
     info!("stopping: finishing what is in flight");

@@ -124,7 +124,7 @@ pub enum PeerError {
         class: status::Class,
     },
     /// The server has no such service, or none that can be used.
-    #[error("find {service} of server `{server}`: {why}")]
+    #[error("{service} of server `{server}` cannot be found: {why}")]
     NoService {
         /// Which service.
         service: &'static str,
@@ -188,7 +188,7 @@ impl Peer {
 
     /// Whether requests may go to this address; the error names the remedies.
     pub fn allows(&self, url: &Url) -> Result<(), WireError> {
-        self.client.allows(url)
+        self.client.allows(url).map_err(|error| self.client.clean(error))
     }
 
     /// Forgets what the server told us about its services.

@@ -135,7 +135,7 @@ impl Feed {
             output.part(began)
         })
         .await?;
-        let intake = Intake::new(self.facts(setting, poll), writer);
+        let intake = Intake::new(self.facts(setting, poll), self.peer.clone(), writer);
         let now = self.clock.now();
         match self.peer.exchange(&url, request.into(), intake).await {
             Ok(exchanged) => Ok(self.take(poll, exchanged, now)),
@@ -179,7 +179,7 @@ impl Feed {
             lines::server_says(&self.name, &self.shown(message));
         }
         if let Some(end) = &reply.unreadable_end {
-            lines::unreadable_end(&self.name, &show_remote(end));
+            lines::unreadable_end(&self.name, &self.shown(end));
         }
     }
 

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::lines;
-use crate::store::disk::{Dir, DiskError};
+use crate::store::disk::{self, Dir, DiskError};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
 use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
 use crate::store::{Result, StoreError};
@@ -51,6 +51,8 @@ pub struct DropWalk {
     stop: CancellationToken,
     settling: Settling,
     open: Option<Arc<Open>>,
+    /// Where it really is, since it was opened first: a symbolic link that takes its place later is not followed.
+    place: Option<PathBuf>,
 }
 
 /// What a look at the directory came to.
@@ -62,6 +64,8 @@ pub struct Looked {
     pub refused: u64,
     /// Files that are not settled yet.
     pub unsettled: u64,
+    /// Files that cannot be read, and stay where they are.
+    pub unreadable: u64,
     /// When the first of them may be.
     pub again_in: Option<Duration>,
 }
@@ -93,7 +97,7 @@ impl DropWalk {
         let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
         let included = globs(&settings.include);
         let settling = Settling::default();
-        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
+        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None, place: None }
     }
 
     /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is
@@ -144,13 +148,24 @@ impl DropWalk {
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
         let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
-        let open = blocking(move || {
-            let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
-            let open = Open { name, dir, give_up, keep_sent, resend_duplicates };
+        let place = self.place.clone();
+        let opened = blocking(move || {
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    Dir::make(&path, DropDirectory::MODE)?;
+                    disk::real_path(&path)?
+                }
+            };
+            let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
+            let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
+            let leaving = Mutex::default();
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
-            Ok(Arc::new(open))
-        })
-        .await?;
+            Ok(Some((Arc::new(open), place)))
+        });
+        let Some((open, place)) = opened.await? else { return Ok(()) };
+        self.place = Some(place);
         self.drops.put(open.clone());
         self.open = Some(open);
         self.inboxes.iter().for_each(Bell::ring);
@@ -172,15 +187,12 @@ impl DropWalk {
                 }
                 Err(error) => return lines::drop_trouble(&self.name, &error),
             }
-            let path = self.settings.path.clone();
-            match blocking(move || Ok(Dir::open_if_there(&path)?.is_some())).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return lines::drop_trouble(&self.name, &error),
-            }
         }
         if let Err(error) = self.open().await {
             return lines::drop_trouble(&self.name, &error);
+        }
+        if self.open.is_none() {
+            return;
         }
         // Watch first, then look: nothing falls in between.
         match Watch::start(&self.settings.path, &self.bell) {
@@ -326,6 +338,7 @@ impl Look {
             Ok(Copying::NotYet) => Ok(false),
             Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
                 lines::file_unreadable(&self.open.name, &candidate.name, &error);
+                self.looked.unreadable += 1;
                 Ok(false)
             }
             Err(error) => Err(error),

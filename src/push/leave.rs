@@ -31,6 +31,8 @@ pub(super) struct Open {
     pub(super) keep_sent: Duration,
     /// `resend_duplicates`.
     pub(super) resend_duplicates: bool,
+    /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time.
+    pub(super) leaving: Mutex<()>,
 }
 
 impl Drops {
@@ -53,15 +55,15 @@ impl Drops {
 
     /// Lets these files leave. Blocks.
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
-        let mut by_directory: HashMap<i64, Vec<FileRow>> = HashMap::new();
+        let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
         for id in finished {
             if let Some(file) = ledger.file(*id)? {
-                by_directory.entry(file.directory).or_default().push(file);
+                by_directory.entry(file.directory).or_default().push(*id);
             }
         }
         for (directory, files) in by_directory {
             if let Some(open) = self.get(directory) {
-                open.let_leave(ledger, &files)?;
+                open.let_these_leave(ledger, &files)?;
             }
         }
         Ok(())
@@ -72,6 +74,7 @@ impl Open {
     /// Lets every file of this directory leave that is owed to nobody: at start, and after files were taken in that
     /// are owed to nobody from the beginning. Blocks.
     pub(super) fn let_all_leave(&self, ledger: &Ledger) -> Result<()> {
+        let _alone = self.alone();
         loop {
             let files = ledger.finished_files(self.dir.id(), TOGETHER)?;
             if files.is_empty() {
@@ -81,6 +84,21 @@ impl Open {
         }
     }
 
+    /// Those of them that have not left meanwhile.
+    fn let_these_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
+        let _alone = self.alone();
+        let mut files = Vec::with_capacity(finished.len());
+        for id in finished {
+            files.extend(ledger.file(*id)?);
+        }
+        self.let_leave(ledger, &files)
+    }
+
+    fn alone(&self) -> MutexGuard<'_, ()> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whoever calls this is [`alone`](Open::alone).
     fn let_leave(&self, ledger: &Ledger, files: &[FileRow]) -> Result<()> {
         let (mut leaving, mut deleted, mut told) = (Vec::new(), Vec::new(), HashMap::new());
         for file in files {

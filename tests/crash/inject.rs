@@ -9,7 +9,7 @@
 //! | `--errno E` | the call is not carried out and gives this error number |
 //! | `--sticky` | so does every call of that kind after it that could give this error |
 //! | `--run COMMAND` | runs a shell command while the call is held up, then SIGKILL |
-//! | `--every` | counts every call; else those that change or ask files, sockets and pipes |
+//! | `--locks` | counts only the calls that take or give back a lock of a range; else those are not counted |
 //! | `--report FILE` | where to write what was counted, as JSON; `FILE.pid` holds the program's process id |
 //!
 //! `strace -e inject=…:when=N` does nearly this, but counts in each thread apart: in a program that hands its work to
@@ -23,6 +23,7 @@ use std::error::Error;
 use std::process::{Command, ExitCode};
 use std::{env, fs};
 
+use nix::libc::user_regs_struct;
 use nix::sys::ptrace::{self, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
@@ -67,7 +68,6 @@ const CALLS: &[(u64, &str)] = &[
     (137, "statfs"),
     (138, "fstatfs"),
     (217, "getdents64"),
-    (232, "epoll_wait"),
     (233, "epoll_ctl"),
     (254, "inotify_add_watch"),
     (257, "openat"),
@@ -90,9 +90,6 @@ const CALLS: &[(u64, &str)] = &[
     (437, "openat2"),
     (439, "faccessat2"),
 ];
-
-/// Waiting is no work: without `--every` these are not counted.
-const WAITING: &[&str] = &["epoll_wait"];
 
 /// Calls that write: what a full disk or a read-only file system would refuse.
 const WRITING: &[&str] = &[
@@ -118,6 +115,9 @@ const WRITING: &[&str] = &[
     "fchmodat",
 ];
 
+/// The commands of fcntl that lock ranges of a file.
+const LOCKING: &[u64] = &[5, 6, 7, 36, 37, 38];
+
 /// What happens at the call.
 #[derive(Clone, Debug)]
 enum Action {
@@ -130,14 +130,14 @@ enum Action {
 struct Plan {
     at: u64,
     action: Action,
-    every: bool,
+    locks: bool,
     report: Option<String>,
     program: Vec<String>,
 }
 
 fn plan() -> Result<Plan, Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
-    let (mut at, mut action, mut every, mut sticky, mut report) = (0, Action::Count, false, false, None);
+    let (mut at, mut action, mut locks, mut sticky, mut report) = (0, Action::Count, false, false, None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
@@ -146,7 +146,7 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
             "--errno" => action = Action::Fail { errno: value()?.parse()?, sticky: false },
             "--sticky" => sticky = true,
             "--run" => action = Action::Run(value()?),
-            "--every" => every = true,
+            "--locks" => locks = true,
             "--report" => report = Some(value()?),
             "--" => break,
             other => return Err(format!("unknown option {other}").into()),
@@ -155,7 +155,7 @@ fn plan() -> Result<Plan, Box<dyn Error>> {
     if let Action::Fail { sticky: fails_on, .. } = &mut action {
         *fails_on = sticky;
     }
-    Ok(Plan { at, action, every, report, program: arguments.collect() })
+    Ok(Plan { at, action, locks, report, program: arguments.collect() })
 }
 
 /// One program being traced.
@@ -166,6 +166,7 @@ struct Trace {
     /// The program proper has begun: what runs before is the shell that waits to be traced.
     begun: bool,
     seen: u64,
+    locks: u64,
     counts: BTreeMap<&'static str, u64>,
     hit: Option<&'static str>,
     /// Calls that are held back and give an error instead.
@@ -200,6 +201,7 @@ fn main() -> Result<ExitCode, Box<dyn Error>> {
         names,
         begun: false,
         seen: 0,
+        locks: 0,
         counts: BTreeMap::new(),
         hit: None,
         failing: HashMap::new(),
@@ -243,8 +245,10 @@ impl Trace {
             return Ok(());
         }
         let Ok(registers) = ptrace::getregs(pid) else { return Ok(()) };
-        let name = self.names.get(&registers.orig_rax).copied().unwrap_or("other");
-        if !self.begun || (!self.plan.every && (name == "other" || WAITING.contains(&name))) {
+        let Some(name) = self.names.get(&registers.orig_rax).copied().filter(|_| self.begun) else { return Ok(()) };
+        let locks = name == "fcntl" && LOCKING.contains(&registers.rsi);
+        self.locks += u64::from(locks);
+        if locks != self.plan.locks {
             return Ok(());
         }
         self.seen += 1;
@@ -252,39 +256,53 @@ impl Trace {
         match self.plan.action.clone() {
             _ if self.seen < self.plan.at || self.plan.at == 0 => {}
             Action::Fail { errno, sticky } => {
-                let first = self.seen == self.plan.at;
-                if first || (sticky && WRITING.contains(&name) && !is_socket(pid, &registers)) {
-                    self.hit = self.hit.or(Some(name));
+                let first = self.seen == self.plan.at && !is(pid, &registers, "anon_inode:[eventfd]");
+                let socket = ["socket:", "pipe:", "anon_inode:"].iter().any(|kind| is(pid, &registers, kind));
+                if first || (sticky && WRITING.contains(&name) && !socket) {
+                    if first {
+                        self.hit(pid, name, &registers)?;
+                    }
                     self.failing.insert(pid, errno);
-                    ptrace::setregs(pid, nix::libc::user_regs_struct { orig_rax: u64::MAX, ..registers })?;
+                    ptrace::setregs(pid, user_regs_struct { orig_rax: u64::MAX, ..registers })?;
                 }
             }
             _ if self.seen > self.plan.at => {}
             Action::Count => {}
-            Action::Kill => self.kill(name)?,
+            Action::Kill => {
+                self.hit(pid, name, &registers)?;
+                kill(self.leader, Signal::SIGKILL)?;
+            }
             Action::Run(command) => {
+                self.hit(pid, name, &registers)?;
                 Command::new("/bin/sh").args(["-c", &command]).status()?;
-                self.kill(name)?;
+                kill(self.leader, Signal::SIGKILL)?;
             }
         }
         Ok(())
     }
 
-    fn kill(&mut self, name: &'static str) -> Result<(), Box<dyn Error>> {
+    /// Notes at once what is struck, for a program that never ends.
+    fn hit(&mut self, pid: Pid, name: &'static str, registers: &user_regs_struct) -> Result<(), Box<dyn Error>> {
         self.hit = Some(name);
-        Ok(kill(self.leader, Signal::SIGKILL)?)
+        let Some(path) = &self.plan.report else { return Ok(()) };
+        let file = fs::read_link(format!("/proc/{pid}/fd/{}", registers.rdi as i32)).unwrap_or_default();
+        Ok(fs::write(format!("{path}.hit"), format!("{name} {}", file.display()))?)
     }
 
     fn report(&self, code: u8) -> Result<(), Box<dyn Error>> {
         let Some(path) = &self.plan.report else { return Ok(()) };
-        let report = serde_json::json!({ "seen": self.seen, "hit": self.hit, "code": code, "counts": self.counts });
+        let (seen, locks) = (self.seen, self.locks);
+        let report =
+            serde_json::json!({ "seen": seen, "locks": locks, "hit": self.hit, "code": code, "counts": self.counts });
         Ok(fs::write(path, report.to_string())?)
     }
 }
 
-/// A disk that is full does not stop a socket, a pipe or a counter for events.
-fn is_socket(pid: Pid, registers: &nix::libc::user_regs_struct) -> bool {
-    fs::read_link(format!("/proc/{pid}/fd/{}", registers.rdi as i32)).is_ok_and(|path| !path.has_root())
+/// Whether the call's first argument is a descriptor of this kind. A disk that is full does not stop a socket, a pipe
+/// or a counter for events; and a write to such a counter cannot fail at all.
+fn is(pid: Pid, registers: &user_regs_struct, kind: &str) -> bool {
+    let target = fs::read_link(format!("/proc/{pid}/fd/{}", registers.rdi as i32));
+    target.is_ok_and(|target| target.to_string_lossy().starts_with(kind))
 }
 
 /// The thread may have been killed meanwhile.

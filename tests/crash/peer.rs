@@ -5,10 +5,11 @@
 //! |---|---|
 //! | `start PART` | a fresh server whose results come in parts of PART blocks; gives its addresses |
 //! | `add N` | puts N blocks into the collection `default`; gives the SHA-256 of each, oldest first |
-//! | `old N` | the same, labelled an hour ago, a second apart |
+//! | `old N`, `recent N` | the same, labelled an hour or ten minutes ago, a second apart |
 //! | `count` | how often which content was pushed: by inbox, by SHA-256 |
 //! | `cut N` | the next N accepted messages get no answer |
 //! | `misbehave N` | the next N requests of each service are treated badly, at random |
+//! | `honest` | and no more of that |
 //! | `expire` | forgets the results that are half fetched |
 #![forbid(unsafe_code)]
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a tool of the tests, outside the walls")]
@@ -45,6 +46,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             }
             "add" => add(&practice, &mut number, count, None),
             "old" => add(&practice, &mut number, count, Some(Utc::now() - TimeDelta::hours(1))),
+            "recent" => add(&practice, &mut number, count, Some(Utc::now() - TimeDelta::minutes(10))),
             "count" => pushed(&practice),
             "cut" => {
                 let acts = (0..count).map(|_| Act::closed(Close::Fin).performed()).collect();
@@ -52,6 +54,11 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                 json!(null)
             }
             "misbehave" => misbehave(&practice, count),
+            "honest" => {
+                practice.honest(Service::Poll);
+                practice.honest(Service::Inbox);
+                json!(null)
+            }
             "expire" => {
                 practice.expire_results();
                 json!(null)
@@ -105,8 +112,12 @@ fn pushed(practice: &Practice) -> Value {
 
 /// Everything a server did to somebody once, and how many of the acts leave the client in doubt whether its message
 /// was taken.
+///
+/// What is left of earlier trouble is forgotten: a server that is never honest lets nobody get on.
 fn misbehave(practice: &Practice, count: u64) -> Value {
     let mut doubtful = 0;
+    practice.honest(Service::Poll);
+    practice.honest(Service::Inbox);
     for _ in 0..count {
         let poll = match fastrand::u32(..12) {
             0 => Act::honest().cut(fastrand::u64(..4000), Close::Fin),

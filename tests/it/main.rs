@@ -20,6 +20,7 @@ mod metrics;
 mod poll;
 mod push;
 mod readme;
+mod sandbox;
 mod supply;
 mod systemd;
 mod walls;

@@ -19,7 +19,7 @@ impl InboxWalk {
     /// Sends one message and judges the answer.
     pub(super) async fn attempt(&self, batch: &[Owed]) -> Result<Attempted> {
         if let Some(settled) = self.without_sending(batch).await? {
-            return Ok(Attempted { settled, passing: false, pause: None });
+            return Ok(Attempted { settled, passing: false, answered: true, pause: None });
         }
         let address =
             match self.peer.address(ServiceType::Inbox, self.settings.collections.first().map(String::as_str)).await {
@@ -36,7 +36,7 @@ impl InboxWalk {
             Ok(body) => body,
             Err(error) => {
                 let settled = self.all(batch, |one| one.message = Some(error.to_string()), Class::Retry { wait: None });
-                return Ok(Attempted { settled, passing: false, pause: None });
+                return Ok(Attempted { settled, passing: false, answered: true, pause: None });
             }
         };
         lines::message_sent(&self.name, &header.message_id, batch.len(), body.len());
@@ -152,12 +152,13 @@ impl InboxWalk {
         let settled = self.all(batch, fill, class);
         let pause = (class == Class::Admin).then(|| (later(self.clock.now(), ADMIN_PACE), words.clone()));
         lines::delivery_failed(&self.name, &words, unknown);
-        Attempted { settled, passing: class != Class::Admin, pause }
+        Attempted { settled, passing: class != Class::Admin, answered: false, pause }
     }
 
     fn judged(&self, batch: &[Owed], judged: Vec<Judgement>) -> Attempted {
         let many = batch.len() > 1;
-        let mut attempted = Attempted { settled: Vec::with_capacity(batch.len()), passing: false, pause: None };
+        let settled = Vec::with_capacity(batch.len());
+        let mut attempted = Attempted { settled, passing: false, answered: true, pause: None };
         for (owed, judgement) in batch.iter().zip(judged) {
             let words = self.shown(&judgement.words);
             let mut one = Settled {

@@ -64,6 +64,8 @@ struct Attempted {
     settled: Vec<Settled>,
     /// The inbox could not be reached, or has trouble of its own.
     passing: bool,
+    /// There was an answer, or none was needed.
+    answered: bool,
     /// Until when the whole inbox is left alone, and why.
     pause: Option<(DateTime<Utc>, String)>,
 }

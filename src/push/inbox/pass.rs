@@ -37,12 +37,14 @@ pub(super) struct Pass<'a> {
     open: u64,
     /// The inbox takes nothing just now.
     paused: bool,
+    /// The last trouble was an answer: the server is there.
+    answers: bool,
 }
 
 impl<'a> Pass<'a> {
     pub(super) fn new(walk: &'a InboxWalk, mode: Mode, down: &'a mut u32) -> Pass<'a> {
         let (taken, queue, delivered) = (HashSet::new(), VecDeque::new(), Delivered::default());
-        Pass { walk, mode, down, taken, queue, delivered, open: 0, paused: false }
+        Pass { walk, mode, down, taken, queue, delivered, open: 0, paused: false, answers: true }
     }
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
@@ -55,7 +57,7 @@ impl<'a> Pass<'a> {
                     break;
                 }
                 self.taken.extend(batch.iter().map(|owed| owed.file.id));
-                let (walk, mode) = (self.walk.clone(), self.mode);
+                let (walk, mode) = (self.walk.clone(), self.patience());
                 flying.spawn(async move {
                     let files = batch.iter().map(|owed| owed.file.id).collect();
                     (files, walk.deliver(batch, mode).await)
@@ -74,7 +76,7 @@ impl<'a> Pass<'a> {
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
     async fn next_batch(&mut self) -> Result<Vec<Owed>> {
-        let given_up = self.mode == Mode::Once && *self.down >= DOWN;
+        let given_up = self.mode == Mode::Once && *self.down >= DOWN && !self.answers;
         if self.walk.stop.is_cancelled() || given_up || self.paused {
             return Ok(Vec::new());
         }
@@ -115,6 +117,11 @@ impl<'a> Pass<'a> {
         }
     }
 
+    /// Every file is tried in `run --once` while the server answers at all, but not for long where it has trouble.
+    fn patience(&self) -> Mode {
+        if self.mode == Mode::Once && *self.down >= DOWN { Mode::Hurry } else { self.mode }
+    }
+
     async fn due(&self) -> Result<VecDeque<Owed>> {
         let (ledger, name, now) = (self.walk.ledger.clone(), self.walk.name.clone(), self.walk.clock.now());
         let limit = LOOKED_UP.saturating_add(u32::try_from(self.taken.len()).unwrap_or(u32::MAX));
@@ -140,6 +147,8 @@ impl<'a> Pass<'a> {
                 }
             };
             *self.down = if attempted.passing { *self.down + 1 } else { 0 };
+            self.answers = attempted.answered;
+            self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
             self.count(&files, &attempted.settled);
             settled.extend(attempted.settled);

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustix::fs::{self, Mode, OFlags};
@@ -19,6 +19,16 @@ pub fn open(path: &Path) -> Result<FileReader> {
     let opened = FileReader::of(OpenFile::Real(Arc::new(File::from(fd))), path.to_owned())?;
     opened
         .ok_or_else(|| DiskError::new("read", path, io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")))
+}
+
+/// The path behind one that people wrote: links are followed, and what is not there yet is taken as it is written.
+pub fn real(path: &Path) -> PathBuf {
+    match (path.canonicalize(), path.parent(), path.file_name()) {
+        (Ok(real), _, _) => real,
+        (Err(_), Some(parent), Some(name)) if parent.as_os_str().is_empty() => real(Path::new(".")).join(name),
+        (Err(_), Some(parent), Some(name)) => real(parent).join(name),
+        _ => path.to_owned(),
+    }
 }
 
 /// A file without a name in the directory for temporary files: it is gone with its last user.

@@ -46,6 +46,16 @@ impl Dir {
         }
     }
 
+    /// Opens a directory again by the path it [really had](super::real_path) before. Where a part of that is a
+    /// symbolic link now, somebody has put it there, and it is not followed.
+    pub fn open_again(path: &Path) -> Result<Option<Dir>> {
+        match OpenDir::open_without_links(path) {
+            Ok(dir) => Ok(Some(Dir { dir, path: path.to_owned() })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(DiskError::new("open directory", path, error)),
+        }
+    }
+
     /// Opens a directory of the configuration, making it and its parents where they are missing.
     pub fn make(path: &Path, mode: u32) -> Result<Dir> {
         Ok(Dir::make_for(path, mode, None)?.0)

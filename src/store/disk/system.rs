@@ -65,6 +65,21 @@ impl OpenDir {
         fs::open(path, DIRECTORY, Mode::empty()).map(OpenDir::from)
     }
 
+    /// Opens a path of which no part may be a symbolic link.
+    pub(super) fn open_without_links(path: &Path) -> Result<OpenDir> {
+        #[cfg(test)]
+        if let Some(disk) = Simulated::of(path) {
+            return disk.open(path).map(OpenDir::Simulated);
+        }
+        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match fs::openat2(fs::CWD, path, DIRECTORY, Mode::empty(), resolve) {
+            // A sandbox or an old kernel without openat2: what has been swapped is the last part, mostly.
+            Err(Errno::NOSYS | Errno::PERM) => fs::open(path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()),
+            other => other,
+        }
+        .map(OpenDir::from)
+    }
+
     /// What a path leads to.
     pub(super) fn stat_path(path: &Path) -> Result<Stat> {
         #[cfg(test)]

@@ -308,7 +308,8 @@ fn apply(transaction: &Transaction<'_>, feed: FeedId, after: &After) -> rusqlite
         set_cursor(transaction, feed, Some(cursor))?;
         // A server may end a result before what was asked: what came in it came up to there.
         let upto = nanos(cursor.at);
-        transaction.execute("UPDATE recent SET upto = ?2 WHERE feed = ?1 AND upto > ?2", params![feed, upto])?;
+        transaction
+            .execute("UPDATE OR REPLACE recent SET upto = ?2 WHERE feed = ?1 AND upto > ?2", params![feed, upto])?;
     }
     if let Some(upto) = after.forget_recent_upto {
         transaction.execute("DELETE FROM recent WHERE feed = ?1 AND upto <= ?2", params![feed, nanos(upto)])?;

@@ -120,7 +120,8 @@ fn decode_group(group: &[u8], to: &mut Vec<u8>) -> bool {
 pub(super) fn is_base64(text: &[u8], whole: bool) -> bool {
     let (mut digits, mut bytes) = (Digits::new(Base::Base64), Vec::new());
     digits.decode(text, &mut bytes);
-    !digits.broken && !(digits.group.is_empty() && bytes.is_empty()) && (!whole || digits.finish(&mut bytes).is_ok())
+    let any = !digits.group.is_empty() || !bytes.is_empty();
+    any && if whole { digits.finish(&mut bytes).is_ok() } else { !digits.broken }
 }
 
 /// What `\x3c3f…` stands for; of a beginning (not `whole`), if it may be that.

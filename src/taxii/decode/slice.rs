@@ -298,6 +298,7 @@ impl Slicer {
 
     /// The block is complete; `smime` if its binding is S/MIME's.
     pub(super) fn finish<S: BlockSink>(&mut self, smime: bool, sink: &mut S) -> Result<Content, S::Error> {
+        let whole = matches!(self.slice.stage, Stage::Held);
         let (format, trims) = match mem::take(&mut self.slice.stage) {
             Stage::Held => self.finish_held(smime),
             Stage::Element => (Format::Xml, false),
@@ -307,7 +308,7 @@ impl Slicer {
         self.raw.clear();
         self.text.clear();
         let slice = mem::take(&mut self.slice);
-        let given = self.outlet.finish(trims, slice.cut, sink)?;
+        let given = self.outlet.finish(trims, whole, slice.cut, sink)?;
         // Whatever else is wrong with a content: if it is too long, its bytes are not all there.
         let too_large = given.over.then_some(Fault::TooLarge(self.limits.max_content_block));
         let fragment = slice.shape == Shape::Fragment;

@@ -358,11 +358,8 @@ impl Scanner {
         let end = if ended { at + 1 } else { at };
         let piece = &bytes[start..end];
         let first = [double, illegal(piece, window.legal)].into_iter().flatten().min_by_key(|(at, _)| *at);
-        if let Some((at, kind)) = first {
-            self.fault(window, window.offset(start + at), kind, consumer)?;
-        }
         self.state = if ended { TEXT } else { State::Comment { dashes } };
-        self.emit(Kind::Comment, piece, consumer)?;
+        self.piece(Kind::Comment, piece, first, window, consumer)?;
         Ok(end)
     }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use serde_json::Value;
 use taxii_sync::practice::{Options, Practice};
 use tokio::runtime::Runtime;
@@ -291,7 +291,7 @@ pub(super) fn forms(secret: &str) -> Vec<String> {
     forms.push(secret.replace('&', "&#38;").replace('<', "&#x3C;").replace('"', "&quot;"));
     forms.push(url::form_urlencoded::byte_serialize(secret.as_bytes()).collect());
     forms.push(percent(secret));
-    forms.push(percent(secret).to_lowercase());
+    forms.push(secret.bytes().map(|byte| format!("%{byte:02x}")).collect());
     forms.push(secret.escape_debug().to_string());
     forms.push(serde_json::to_string(secret).unwrap().trim_matches('"').to_owned());
     forms
@@ -340,10 +340,6 @@ fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-/// A time as a timestamp label.
-pub(super) fn label(at: DateTime<Utc>) -> String {
-    at.format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string()
-}
 
 /// Does the same with many things, a few at once, for most of a test here is waiting; fails after all of them.
 pub(super) fn each<T: Send>(things: Vec<T>, work: impl Fn(T) + Sync) {

@@ -246,7 +246,7 @@ fn broken_base64_is_kept_as_it_came_and_holds_up_nobody() {
 }
 
 #[test]
-fn a_hundred_thousand_blocks_take_no_more_memory_than_one() {
+fn many_blocks_take_no_more_memory_than_one() {
     // X31: blocks are not counted, they stream; `max_response` and the free space bound a part.
     let lab = Lab::feed();
     let one = Bytes::from(block("").repeat(1000));

@@ -71,15 +71,18 @@ fn json_is_sent_as_escaped_text() {
 
 #[test]
 fn the_content_binding_is_what_the_file_is() {
-    let stix =
-        |version: &str| format!("<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"{version}\"/>");
+    let stix = |version: &str| {
+        format!(
+            "<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"{version}\"><s:x/></s:STIX_Package>"
+        )
+    };
     let cases = [
         (stix("1.0"), "urn:stix.mitre.org:xml:1.0"),
         (stix("1.0.1"), "urn:stix.mitre.org:xml:1.0.1"),
         (stix("1.1.1"), "urn:stix.mitre.org:xml:1.1.1"),
         (stix("1.2"), "urn:stix.mitre.org:xml:1.2"),
         (
-            "<a:alert xmlns:a=\"urn:oasis:names:tc:emergency:cap:1.2\"/>".to_owned(),
+            "<a:alert xmlns:a=\"urn:oasis:names:tc:emergency:cap:1.2\">x</a:alert>".to_owned(),
             "urn:oasis:names:tc:emergency:cap:1.2",
         ),
         ("{\"type\":\"bundle\",\"spec_version\":\"2.0\",\"objects\":[]}".to_owned(), "urn:stix.mitre.org:json:2.0"),

@@ -18,5 +18,6 @@ fn world() -> World {
 
 /// A document that no other number makes.
 fn document(number: usize) -> String {
-    format!("<stix:STIX_Package xmlns:stix=\"http://stix.mitre.org/stix-1\" version=\"1.2\" id=\"n-{number}\"/>")
+    let root = "stix:STIX_Package";
+    format!("<{root} xmlns:stix=\"http://stix.mitre.org/stix-1\" version=\"1.2\"><n>{number}</n></{root}>")
 }

@@ -238,3 +238,29 @@ fn the_inbox_says_which_content_it_takes() {
     world.run_once().ended(1);
     assert_eq!((world.sent(), world.failed()), (vec!["a.xml".to_owned()], vec!["b.json".to_owned()]));
 }
+
+#[test]
+fn files_that_fail_do_not_keep_a_run_from_trying_those_behind_them() {
+    let world = world();
+    for number in 0..6 {
+        world.drop_file(format!("{number}.xml"), document(number));
+    }
+    // Three attempts each at the first two; then the server is known to have trouble, and each gets one.
+    world.script(Service::Inbox, (0..8).map(|_| Act::status("FAILURE")).collect());
+    world.run_once().ended(1);
+    assert_eq!(world.sent(), ["4.xml", "5.xml"]);
+    assert_eq!(world.pushes().len(), 10);
+    assert_eq!(world.inbox_status()["pending"], 4);
+}
+
+#[test]
+fn a_server_that_asks_for_a_long_wait_is_not_sent_the_other_files() {
+    let world = world();
+    for number in 0..6 {
+        world.drop_file(format!("{number}.xml"), document(number));
+    }
+    let retry = StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "600");
+    world.practice.forever(Service::Inbox, Act::status(retry));
+    world.run_once().ended(1).said("6 files");
+    assert_eq!((world.pushes().len(), world.inbox_status()["pending"].as_u64()), (1, Some(6)));
+}

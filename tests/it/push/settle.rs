@@ -59,7 +59,7 @@ fn one_run_waits_for_a_file_that_is_not_settled_yet() {
 
 #[test]
 fn a_file_that_still_grows_is_left_for_the_next_run_which_is_no_failure() {
-    let world = World::new().inbox("").drop_directory("settle = \"500ms\"");
+    let world = World::new().inbox("").drop_directory("settle = \"500ms\"\ncontent_binding = \"urn:x\"");
     let path = world.outgoing().join("a.xml");
     fs::write(&path, "<a>").unwrap();
     world.drop_file("b.xml", document(2));
