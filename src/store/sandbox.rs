@@ -60,7 +60,8 @@ impl Sandbox {
         let beside_links = read.iter().filter_map(|path| path.parent().map(real)).filter(|path| path != Path::new("/"));
         let resolver = holder(Path::new("/etc/resolv.conf"));
         let system = SYSTEM.iter().map(PathBuf::from).chain([resolver]);
-        let temporary = TEMPORARY.iter().map(PathBuf::from).chain([std::env::temp_dir()]);
+        let elsewhere = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+        let temporary = TEMPORARY.iter().map(PathBuf::from).chain(elsewhere);
         Sandbox {
             read: read.iter().map(|path| holder(path)).chain(beside_links).chain(system).collect(),
             write: write.iter().map(|path| holder(path)).chain(temporary).collect(),
