@@ -18,7 +18,7 @@ const LONGEST: u64 = 1 << 20;
 
 /// Replies parsed at once, over all servers: a part that waits for its turn costs a few hundred KiB, one that is
 /// parsed a core.
-pub(super) const WORKERS: usize = 4;
+pub const WORKERS: usize = 4;
 
 /// A server that cannot be spoken to as it is configured.
 #[derive(Debug, thiserror::Error)]
@@ -161,5 +161,9 @@ fn look_up(secret: &Secret) -> Result<String, SecretError> {
 
 fn read_secret(path: &Path) -> Result<String, SecretError> {
     let bytes = disk::read_small(path, LONGEST).map_err(|error| SecretError(format!("cannot {error}")))?;
+    // A file that is just being written anew, most likely. An empty password would lock the account.
+    if bytes.trim_ascii().is_empty() {
+        return Err(SecretError(format!("{} is empty", path.display())));
+    }
     String::from_utf8(bytes).map_err(|_| SecretError(format!("{} is not UTF-8 text", path.display())))
 }

@@ -27,10 +27,10 @@ use crate::push::{Bell, DropParts, DropWalk, Drops, InboxWalk};
 use crate::store::StoreError;
 use crate::store::disk::{self, Dir, Lock};
 use crate::store::ledger::Ledger;
-use crate::store::output::Manner;
+use crate::store::output::{Manner, Staging};
 use crate::taxii::message::Query;
 
-pub use connect::{ConnectError, Loaded, load, peer, secret};
+pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
 pub use once::Summary;
 pub use run::ReadConfig;
 
@@ -117,12 +117,10 @@ impl Parts {
 impl Agent {
     /// Takes the lock of `state_dir` and opens the ledger, making both where they are missing.
     pub fn open(state_dir: &Path, clock: Clock) -> Result<Agent, AgentError> {
-        let dir = Dir::make(state_dir, 0o700).map_err(StoreError::from)?;
-        let lock = Lock::take(&dir, "lock").map_err(StoreError::from)?;
-        let lock = lock.ok_or_else(|| StoreError::Locked(state_dir.to_owned()))?;
+        let lock = lock(state_dir)?;
         let ledger = Arc::new(Ledger::open(state_dir).map_err(StoreError::from)?);
         ledger.sweep_under_way().map_err(StoreError::from)?;
-        let workers = Arc::new(Semaphore::new(connect::WORKERS));
+        let workers = Arc::new(Semaphore::new(WORKERS));
         Ok(Agent { ledger, clock, drops: Drops::default(), workers, _lock: lock })
     }
 
@@ -133,7 +131,7 @@ impl Agent {
         parts: &Parts,
         stop: &CancellationToken,
     ) -> Result<Option<Feed>, AgentError> {
-        let query = settings.query_file.as_deref().map(|path| query(name, path)).transpose()?;
+        let query = query(name, settings)?;
         let group = settings.group.as_deref().map(|group| group_number(name, group)).transpose()?;
         let Some(peer) = parts.peer(&settings.server) else { return Ok(None) };
         Ok(Some(Feed {
@@ -142,9 +140,10 @@ impl Agent {
             ledger: self.ledger.clone(),
             settings: settings.clone(),
             query,
-            manner: Manner { mode: settings.file_mode, group },
+            manner: Manner { mode: settings.file_mode, group, staging: Staging::Kept },
             clock: self.clock.clone(),
             patience: Patience::default(),
+            until: None,
             stop: stop.clone(),
         }))
     }
@@ -204,8 +203,18 @@ impl Agent {
     }
 }
 
-/// Reads a Default_Query: the root element of the file, which stands alone.
-fn query(feed: &str, path: &Path) -> Result<Query, AgentError> {
+/// Takes the lock of `state_dir`, which is made where it is missing: nobody else writes cursors meanwhile.
+pub fn lock(state_dir: &Path) -> Result<Lock, StoreError> {
+    let dir = Dir::make(state_dir, 0o700)?;
+    Lock::take(&dir, "lock")?.ok_or_else(|| StoreError::Locked(state_dir.to_owned()))
+}
+
+/// Reads the query of a feed, where it has one: the root element of the file, which stands alone.
+pub fn query(feed: &str, settings: &config::Feed) -> Result<Option<Query>, AgentError> {
+    settings.query_file.as_deref().map(|path| read_query(feed, path)).transpose()
+}
+
+fn read_query(feed: &str, path: &Path) -> Result<Query, AgentError> {
     let failed = |error: String| AgentError::Query { feed: feed.to_owned(), error };
     let bytes = disk::read_small(path, LONGEST_QUERY).map_err(|error| failed(error.to_string()))?;
     let mut inspector = Inspector::new(Options { content_binding: Some(DEFAULT_QUERY.to_owned()) });

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -15,11 +15,15 @@ use crate::observe::lines;
 use crate::peer::Peer;
 use crate::poll::Feed;
 
-/// What is in flight when the agent is told to stop has this long.
-const GRACE: Duration = Duration::from_secs(20);
+/// What is in flight when the agent is told to stop has this long: less than the 20 seconds that are promised, so that
+/// there is time to end.
+const GRACE: Duration = Duration::from_secs(10);
 
 /// A file system that hangs must not keep the metrics from ending.
 const LAST_LOOK: Duration = Duration::from_secs(1);
+
+/// Drop directories are watched within this time, or it goes on without.
+const WATCHED: Duration = Duration::from_secs(2);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
@@ -204,13 +208,16 @@ impl Running {
             config.inboxes.get(name) == Some(settings) && Same(parts.peer(&settings.server)) == *peer
         })
         .await;
+        let mut watched = Vec::new();
         for (name, settings) in &config.drops {
             if self.tasks.drops.contains_key(name) {
                 continue;
             }
             let stop = CancellationToken::new();
             let walk = self.agent.drop_walk(name, settings, &self.parts, &stop);
-            let running = tokio::spawn(walk.run());
+            let (watching, is_watched) = oneshot::channel();
+            watched.push(is_watched);
+            let running = tokio::spawn(walk.run(watching));
             self.tasks.drops.insert(name.clone(), Task { made_of: settings.clone(), stop, running });
         }
         for (name, settings) in &config.inboxes {
@@ -224,6 +231,13 @@ impl Running {
                 self.tasks.inboxes.insert(name.clone(), Task { made_of: (settings.clone(), peer), stop, running });
             }
         }
+        // Who is told that the agent is ready may rename files into place. A directory that hangs holds up nothing else.
+        let all = async {
+            for one in watched {
+                let _ = one.await;
+            }
+        };
+        let _ = tokio::time::timeout(WATCHED, all).await;
     }
 
     async fn start_feeds(&mut self, feeds: BTreeMap<String, Feed>) {
@@ -248,7 +262,7 @@ impl Running {
     fn look_now(&self) {
         lines::looking_now();
         self.now.notify_waiters();
-        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring);
+        self.parts.drop_bells.values().chain(self.parts.bells.values()).for_each(crate::push::Bell::ring_to_hurry);
     }
 
     async fn stop(mut self) {
@@ -274,9 +288,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
         tasks.iter().filter(|(name, task)| !wanted(name, &task.made_of)).map(|(name, _)| name.clone()).collect();
     let ended: Vec<Task<K>> = ending.iter().filter_map(|name| tasks.remove(name)).collect();
     ended.iter().for_each(|task| task.stop.cancel());
+    let until = tokio::time::Instant::now() + GRACE;
     for task in ended {
         let mut running = task.running;
-        if tokio::time::timeout(GRACE, &mut running).await.is_err() {
+        if tokio::time::timeout_at(until, &mut running).await.is_err() {
             running.abort();
         }
     }
@@ -285,8 +300,10 @@ async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&Strin
 /// One feed, whenever it is due.
 async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>) {
     let mut healthy = None;
+    let mut starting = true;
     while !feed.stop.is_cancelled() {
-        wait_until_due(&feed, &now).await;
+        wait_until_due(&feed, starting, &now).await;
+        starting = false;
         if feed.stop.is_cancelled() {
             return;
         }
@@ -309,10 +326,10 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
     }
 }
 
-async fn wait_until_due(feed: &Feed, now: &Notify) {
+async fn wait_until_due(feed: &Feed, starting: bool, now: &Notify) {
     let hurry = now.notified();
     tokio::pin!(hurry);
-    let due = match feed.next_poll().await {
+    let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
         Ok(None) | Err(_) => return,
     };

@@ -1,11 +1,26 @@
 //! The commands, a file each, and what people see on a terminal.
 
+mod address;
 mod args;
 mod check;
+mod collections;
+mod confine;
+mod cursor;
 mod demo;
+mod discover;
+mod documents;
+mod examples;
 mod output;
+mod poll;
+mod progress;
+mod push;
+mod retry;
 mod run;
+mod services;
 mod status;
+mod subscription;
+mod target;
+mod times;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -92,10 +107,10 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
-            // Help and version go to standard output and are no error; clap knows which is which.
-            let wrong = error.use_stderr();
-            let printed = error.print().is_ok();
-            return if wrong || !printed { End::Wrong.into() } else { End::Good.into() };
+            // Help and version go to standard output and are no error; clap knows which is which. A reader that went
+            // away is none either.
+            let _ = error.print();
+            return if error.use_stderr() { End::Wrong.into() } else { End::Good.into() };
         }
     };
     match dispatch(arguments) {
@@ -111,9 +126,19 @@ fn dispatch(arguments: Arguments) -> Result<End> {
     let file = arguments.config;
     match arguments.command {
         Command::Run { once } => run::run(&file, once),
-        Command::Check { json } => check::check(&file, json),
-        Command::Status { json } => status::status(&file, json),
+        Command::Check { online, output } => check::check(&file, online, output.json),
+        Command::Status { output } => status::status(&file, output.json),
         Command::Demo { dir } => demo::demo(&dir),
+        Command::Discover(question) => discover::discover(&file, &question),
+        Command::Collections(question) => collections::collections(&file, &question),
+        Command::Poll(arguments) => poll::poll(&file, &arguments),
+        Command::Push(arguments) => push::push(&file, &arguments),
+        Command::Subscription(arguments) => subscription::subscription(&file, &arguments),
+        Command::Cursor { command } => cursor::cursor(&file, &command),
+        Command::Retry(arguments) => retry::retry(&file, &arguments.names, arguments.all),
+        Command::Completions { shell } => documents::completions(shell),
+        Command::Man => documents::man(),
+        Command::ConfigSchema => documents::config_schema(),
     }
 }
 

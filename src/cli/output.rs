@@ -27,6 +27,20 @@ pub(super) fn json(value: &Value) {
     let _ = writeln!(io::stdout(), "{value:#}");
 }
 
+/// Prints a document as it is.
+pub(super) fn bytes(document: &[u8]) {
+    let mut out = io::stdout();
+    let _ = out.write_all(document).and_then(|()| out.flush());
+}
+
+/// So many of something: `1 file`, `2 files`.
+pub(super) fn counted(number: u64, one: &str) -> String {
+    match number {
+        1 => format!("1 {one}"),
+        _ => format!("{number} {one}s"),
+    }
+}
+
 /// Says what went wrong and what to do about it.
 pub(super) fn complain(words: &str, hint: &str) {
     let _ = writeln!(io::stderr(), "taxii-sync: {words}");

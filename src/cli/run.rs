@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use super::confine::Confined;
 use super::output::complain;
 use super::{End, Result, Trouble, load, read_config, runtime, warn};
 use crate::agent::{Agent, ReadConfig, Summary};
@@ -9,12 +10,16 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::observe;
 
-struct Again(PathBuf);
+struct Again {
+    file: PathBuf,
+    confined: Confined,
+}
 
 impl ReadConfig for Again {
     fn read(&self) -> Result<Config, String> {
-        let loaded = read_config(&self.0)?;
-        warn(&self.0, &loaded);
+        let loaded = read_config(&self.file)?;
+        warn(&self.file, &loaded);
+        self.confined.check(&loaded.config)?;
         Ok(loaded.config)
     }
 }
@@ -26,13 +31,15 @@ pub(super) fn run(file: &Path, once: bool) -> Result<End> {
     warn(file, &loaded);
     let config = loaded.config;
     let agent = Agent::open(&config.state_dir, Clock::system())?;
+    // Before there is a second thread, which would stay outside.
+    let confined = Confined::enter(file, &config);
     let runtime = runtime()?;
     let end = if once {
         let summary = runtime.block_on(agent.run_once(&config))?;
         say(&summary);
         if summary.is_good() { End::Good } else { End::Failed }
     } else {
-        runtime.block_on(agent.run(config, &Again(file.to_owned())))?;
+        runtime.block_on(agent.run(config, &Again { file: file.to_owned(), confined }))?;
         End::Good
     };
     // A blocking step that is still at it has been given its time.

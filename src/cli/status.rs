@@ -2,11 +2,18 @@
 
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::output::{Say, json};
 use super::{End, Result, load};
 use crate::clock::Clock;
-use crate::observe::status::Status;
+use crate::observe::status::{FailedFile, Status};
+use crate::store::disk::show;
+use crate::store::failed::Failed;
 use crate::store::ledger::Ledger;
+
+/// So many receipts are read.
+const READ: usize = 10;
 
 /// Prints the status.
 pub(super) fn status(file: &Path, as_json: bool) -> Result<End> {
@@ -15,11 +22,35 @@ pub(super) fn status(file: &Path, as_json: bool) -> Result<End> {
         Some(ledger) => ledger.report()?,
         None => Default::default(),
     };
-    let status = Status::new(&config, report, Clock::system().now());
+    let mut status = Status::new(&config, report, Clock::system().now());
+    for (name, drop) in &config.drops {
+        status.add_failed(name, failed(&drop.path)?);
+    }
     if as_json {
         json(&status.to_json());
     } else {
         Say::new(false).line(status.to_text().trim_end());
     }
     Ok(End::Good)
+}
+
+/// What lies in `failed/`, and why.
+fn failed(drop: &Path) -> Result<Vec<FailedFile>> {
+    let Some(failed) = Failed::open(drop)? else { return Ok(Vec::new()) };
+    let mut files = Vec::new();
+    for name in failed.names()? {
+        // The reasons of all of a long list would be read for nothing.
+        let receipt = if files.len() < READ { failed.receipt(&name)? } else { None };
+        files.push(FailedFile { name: show(&name), reason: receipt.as_deref().map(reason).unwrap_or_default() });
+    }
+    Ok(files)
+}
+
+/// The reason of a receipt: why the file cannot be sent, or what the first inbox that has not got it said.
+fn reason(receipt: &[u8]) -> String {
+    let receipt: Value = serde_json::from_slice(receipt).unwrap_or_default();
+    let bad = |entry: &&Value| !matches!(entry["outcome"].as_str(), Some("accepted" | "duplicate"));
+    let entry = receipt["inboxes"].as_array().and_then(|inboxes| inboxes.iter().find(bad));
+    let said = entry.and_then(|entry| Some(format!("{}: {}", entry["inbox"].as_str()?, entry["message"].as_str()?)));
+    receipt["reason"].as_str().map(str::to_owned).or(said).unwrap_or_default()
 }

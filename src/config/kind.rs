@@ -169,7 +169,7 @@ pub(super) fn one_of(words: impl IntoIterator<Item = String>) -> String {
 }
 
 /// The one of `known` that `found` was probably meant to be: at most a third of its letters are wrong.
-pub(super) fn nearest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+pub fn nearest<'k>(found: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
     // What is longer than every sensible name is not compared: the cost grows with the product of the lengths.
     let found: Vec<char> = found.chars().take(65).flat_map(char::to_lowercase).collect();
     known

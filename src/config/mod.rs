@@ -33,6 +33,7 @@ use toml::de::DeTable;
 
 pub use explain::explain;
 pub use json::explain_json;
+pub use kind::nearest;
 pub use mistake::{Mistake, Mistakes, Warning};
 pub use model::*;
 pub use schema::schema;

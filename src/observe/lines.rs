@@ -204,6 +204,16 @@ pub fn started(summary: &str) {
     info!(summary, version = env!("CARGO_PKG_VERSION"), "started");
 }
 
+/// The process can reach only what the configuration names.
+pub fn confined() {
+    debug!("locked in: only what the configuration needs can be read and written");
+}
+
+/// The kernel does not help to lock the process in.
+pub fn not_confined(reason: &str) {
+    debug!(reason, "not locked in by Landlock");
+}
+
 /// The agent was told to stop.
 pub fn stopping() {
     info!("stopping: finishing what is in flight");
@@ -267,4 +277,15 @@ pub fn metrics_work_again() {
 /// Something in the configuration that is allowed but worth a word.
 pub fn configuration_warning(warning: &str) {
     warn!(warning, "in the configuration");
+}
+
+/// Files that are owed to an inbox which is no longer configured for them.
+pub fn expired_for_others(drop: &str, files: usize) {
+    if files > 0 {
+        warn!(
+            drop,
+            files,
+            "files were owed to inboxes that this drop directory no longer names, for longer than give_up: expired"
+        );
+    }
 }

@@ -9,6 +9,18 @@ use serde_json::{Map, Value, json};
 use crate::config::Config;
 use crate::store::ledger::{FeedReport, InboxReport, Report};
 
+/// A file in `failed/`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FailedFile {
+    /// Its name, fit to be shown.
+    pub name: String,
+    /// Why it is there, as its receipt says.
+    pub reason: String,
+}
+
+/// So many failed files are named.
+const NAMED: usize = 10;
+
 /// The status at one moment.
 #[derive(Clone, Debug)]
 pub struct Status {
@@ -26,6 +38,8 @@ pub(super) struct Feed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drop {
     pub(super) configured: bool,
+    /// What lies in `failed/`.
+    failed: Vec<FailedFile>,
     pub(super) inboxes: BTreeMap<String, InboxReport>,
 }
 
@@ -59,6 +73,11 @@ impl Status {
             drops.entry(row.directory.clone()).or_default().inboxes.insert(row.inbox.clone(), row);
         }
         Status { feeds, drops, now }
+    }
+
+    /// What lies in `failed/` of a drop directory.
+    pub fn add_failed(&mut self, drop: &str, failed: Vec<FailedFile>) {
+        self.drops.entry(drop.to_owned()).or_default().failed = failed;
     }
 
     /// For machines.
@@ -97,7 +116,13 @@ impl Status {
     fn drop_json(&self, drop: &Drop) -> Value {
         let inboxes: Map<String, Value> =
             drop.inboxes.iter().map(|(name, inbox)| (name.clone(), self.inbox_json(inbox))).collect();
-        json!({ "configured": drop.configured, "inboxes": inboxes })
+        let named = drop.failed.iter().take(NAMED).map(|file| json!({ "file": file.name, "reason": file.reason }));
+        json!({
+            "configured": drop.configured,
+            "inboxes": inboxes,
+            "failed": drop.failed.len(),
+            "failed_files": named.collect::<Vec<_>>(),
+        })
     }
 
     fn inbox_json(&self, inbox: &InboxReport) -> Value {
@@ -188,6 +213,12 @@ impl Status {
             if let Some(at) = row.next_try.filter(|_| row.pending > 0) {
                 let _ = writeln!(text, "    next attempt in {}", ago((at - self.now).num_seconds().max(0)));
             }
+        }
+        for file in drop.failed.iter().take(NAMED) {
+            let _ = writeln!(text, "  failed: {}: {}", file.name, file.reason);
+        }
+        if drop.failed.len() > NAMED {
+            let _ = writeln!(text, "  and {} more in failed/", drop.failed.len() - NAMED);
         }
     }
 }

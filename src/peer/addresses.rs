@@ -7,6 +7,7 @@ use url::Url;
 use super::{Peer, PeerError, show_remote};
 use crate::taxii::message::{Body, Collection, ServiceInstance, ServiceType};
 use crate::taxii::services::{self, Candidate};
+use crate::wire::{WireError, shown_url};
 
 /// What a server told us is asked again after this long.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -61,7 +62,7 @@ impl Peer {
         let (message, base) = self.ask(discovery, Body::DiscoveryRequest).await?;
         let Body::DiscoveryResponse(instances) = message.body else {
             let what = "the answer is not a Discovery_Response".to_owned();
-            return Err(PeerError::Unreadable { url: base.to_string(), what });
+            return Err(PeerError::Unreadable { url: self.redact(&shown_url(&base)), what });
         };
         let asked = self.clock.moment();
         self.learnt().services = Some(Services { instances: instances.clone(), base: base.clone(), asked });
@@ -83,7 +84,7 @@ impl Peer {
                 let (message, base) = self.ask(&found.url, Body::CollectionInformationRequest).await?;
                 let Body::CollectionInformationResponse(all) = message.body else {
                     let what = "the answer is not a Collection_Information_Response".to_owned();
-                    return Err(PeerError::Unreadable { url: base.to_string(), what });
+                    return Err(PeerError::Unreadable { url: self.redact(&shown_url(&base)), what });
                 };
                 Some((all, base))
             }
@@ -142,17 +143,24 @@ impl Peer {
     fn choose(&self, candidates: Vec<Candidate>, service: ServiceType, source: Source) -> Result<Found, PeerError> {
         let mut wrong = Vec::new();
         for candidate in candidates {
-            let address = show_remote(&candidate.address);
+            let address = self.shown_address(&candidate);
             match (candidate.url, candidate.unusable) {
                 (_, Some(why)) => wrong.push(format!("{address}: {why}")),
                 (None, None) => wrong.push(format!("{address}: not an address")),
-                (Some(url), None) => match self.client.allows(&url) {
+                (Some(url), None) => match self.allows(&url) {
                     Ok(()) => return Ok(Found { url, source, remarks: candidate.remarks }),
-                    Err(error) => wrong.push(format!("{error}; {}", error.hint())),
+                    Err(error) => wrong.push(with_hint(&error)),
                 },
             }
         }
         Err(self.no_service(service, format!("what it advertises cannot be used: {}", wrong.join("; "))))
+    }
+
+    /// An address as it was advertised, without the user information and the query that it may have.
+    fn shown_address(&self, candidate: &Candidate) -> String {
+        let parsed = candidate.url.clone().or_else(|| Url::parse(candidate.address.trim()).ok());
+        let text = parsed.as_ref().map_or_else(|| candidate.address.clone(), shown_url);
+        show_remote(&self.redact(&text))
     }
 
     fn no_service(&self, service: ServiceType, why: String) -> PeerError {
@@ -163,5 +171,12 @@ impl Peer {
             ServiceType::CollectionManagement => "the Collection Management Service",
         };
         PeerError::NoService { service, server: self.name.clone(), why }
+    }
+}
+
+fn with_hint(error: &WireError) -> String {
+    match error.hint() {
+        "" => error.to_string(),
+        hint => format!("{error}; {hint}"),
     }
 }

@@ -18,7 +18,7 @@ use crate::taxii::exchange::skew;
 use crate::taxii::message::{Body, ContentBlock, Header, Message};
 use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
-use crate::wire::{self, Response, RetryAfter, WireError};
+use crate::wire::{self, Response, RetryAfter, WireError, shown_url};
 
 /// Pieces of a reply between the network and the parser: together some hundreds of KiB.
 const PIECES: usize = 16;
@@ -58,8 +58,8 @@ pub enum Trouble<E> {
     /// A reply that was cut short, is too long, or whose blocks cannot be told apart.
     #[error("{url}: {what}")]
     Unreadable {
-        /// The address.
-        url: Url,
+        /// The address, as people may see it.
+        url: String,
         /// Why.
         what: String,
     },
@@ -122,8 +122,22 @@ impl Peer {
     }
 
     /// Sends a message and reads the answer as it arrives, whatever its HTTP status and headers are. Where the
-    /// server says UNAUTHORIZED to a login that has run out, it is logged in again, once.
+    /// server says UNAUTHORIZED to a login that has run out, it is logged in again, once. No trouble tells a secret.
     pub async fn exchange<S>(&self, url: &Url, body: wire::Body, sink: S) -> Result<Exchanged<S>, Trouble<S::Error>>
+    where
+        S: BlockSink + Send + 'static,
+        S::Error: Display + Send,
+    {
+        self.send(url, body, sink).await.map_err(|trouble| match trouble {
+            Trouble::Wire(error) => Trouble::Wire(self.client.clean(error)),
+            Trouble::Unreadable { url, what } => {
+                Trouble::Unreadable { url: self.redact(&url), what: self.redact(&what) }
+            }
+            Trouble::Sink(error) => Trouble::Sink(error),
+        })
+    }
+
+    async fn send<S>(&self, url: &Url, body: wire::Body, sink: S) -> Result<Exchanged<S>, Trouble<S::Error>>
     where
         S: BlockSink + Send + 'static,
         S::Error: Display + Send,
@@ -158,12 +172,17 @@ impl Peer {
         let decoder = Decoder::new(self.limits, response.charset.as_deref(), sink);
         let body = match self.decode(response, decoder).await {
             Ok(decoded) => Ok(decoded),
-            Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, url)),
+            // Who refuses a request before all of it has come often resets the connection, and with it the page that
+            // says so. The status has been read all the same.
+            Err(Decoding::Wire(error @ WireError::CutShort { .. })) if http != 200 => Err(error.to_string()),
+            Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, &url)),
             Err(Decoding::Message(DecodeError::Sink(error))) => return Err(Trouble::Sink(error)),
             // An error page is often no XML at all; what counts then is the HTTP status.
             Err(Decoding::Message(error @ DecodeError::NotTaxii { .. })) => Err(error.to_string()),
             Err(Decoding::Message(error)) if http != 200 => Err(error.to_string()),
-            Err(Decoding::Message(error)) => return Err(Trouble::Unreadable { url, what: error.to_string() }),
+            Err(Decoding::Message(error)) => {
+                return Err(Trouble::Unreadable { url: shown_url(&url), what: error.to_string() });
+            }
         };
         Ok(Exchanged { http, url, date, retry_after, body })
     }
@@ -222,12 +241,12 @@ impl Peer {
 
     /// Asks a question whose answer has no blocks.
     pub async fn ask(&self, url: &Url, question: Body) -> Result<(Message, Url), PeerError> {
-        let unreadable = |what: String| PeerError::Unreadable { url: url.to_string(), what };
+        let unreadable = |what: String| PeerError::Unreadable { url: shown_url(url), what };
         let request = self.encode(question).map_err(|error| unreadable(error.to_string()))?;
         let exchanged = match self.exchange(url, request.into(), Nothing).await {
             Ok(exchanged) => exchanged,
             Err(Trouble::Wire(error)) => return Err(error.into()),
-            Err(Trouble::Unreadable { url, what }) => return Err(PeerError::Unreadable { url: url.to_string(), what }),
+            Err(Trouble::Unreadable { url, what }) => return Err(PeerError::Unreadable { url, what }),
             Err(Trouble::Sink(never)) => match never {},
         };
         match exchanged.body {
@@ -235,7 +254,7 @@ impl Peer {
             _ => {
                 let reaction = status::react(&exchanged.answer(self.clock.now()));
                 let words = show_remote(&self.redact(&reaction.words));
-                Err(PeerError::Refused { url: exchanged.url.to_string(), words, class: reaction.class })
+                Err(PeerError::Refused { url: self.redact(&shown_url(&exchanged.url)), words, class: reaction.class })
             }
         }
     }
@@ -256,10 +275,14 @@ async fn resume<T>(stopped: tokio::task::JoinError) -> T {
 
 /// A body that was cut short, is too long or damaged says something about the range that was asked; a connection
 /// that broke does not.
-fn unreadable_or_broken<E>(error: WireError, url: Url) -> Trouble<E> {
+fn unreadable_or_broken<E>(error: WireError, url: &Url) -> Trouble<E> {
     match error {
         WireError::CutShort { .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
-            Trouble::Unreadable { url, what: error.to_string() }
+            let what = match error.hint() {
+                "" => error.to_string(),
+                hint => format!("{error} ({hint})"),
+            };
+            Trouble::Unreadable { url: shown_url(url), what }
         }
         other => Trouble::Wire(other),
     }

@@ -124,7 +124,7 @@ pub enum PeerError {
         class: status::Class,
     },
     /// The server has no such service, or none that can be used.
-    #[error("find {service} of server `{server}`: {why}")]
+    #[error("{service} of server `{server}` cannot be found: {why}")]
     NoService {
         /// Which service.
         service: &'static str,
@@ -184,6 +184,11 @@ impl Peer {
     /// Remote text without any secret of this server in it.
     pub fn redact(&self, text: &str) -> String {
         self.client.redact(text)
+    }
+
+    /// Whether requests may go to this address; the error names the remedies.
+    pub fn allows(&self, url: &Url) -> Result<(), WireError> {
+        self.client.allows(url).map_err(|error| self.client.clean(error))
     }
 
     /// Forgets what the server told us about its services.

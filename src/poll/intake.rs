@@ -1,11 +1,13 @@
 //! From a decoded block to a staged file: its name, its metadata, whether it is known.
 
 use std::ops::Range;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::content;
+use crate::peer::Peer;
 use crate::store::ledger::{Key, Place};
 use crate::store::staging::{Destination, PartWriter, Written};
 use crate::store::{Result, StoreError};
@@ -47,6 +49,7 @@ pub(super) struct Facts {
 #[derive(Debug)]
 pub(super) struct Intake {
     facts: Facts,
+    peer: Arc<Peer>,
     writer: PartWriter,
     empty: u64,
     unchecked: u64,
@@ -57,12 +60,12 @@ pub(super) struct Intake {
 struct Metadata<'a> {
     server: &'a str,
     collection: &'a str,
-    content_binding: &'a str,
-    subtypes: &'a [String],
+    content_binding: String,
+    subtypes: Vec<String>,
     timestamp_label: Option<&'a str>,
-    message: Option<&'a str>,
+    message: Option<String>,
     subscription_id: Option<&'a str>,
-    result_id: Option<&'a str>,
+    result_id: Option<String>,
     part: u32,
     polled_at: String,
     sha256: String,
@@ -76,8 +79,8 @@ struct Metadata<'a> {
 }
 
 impl Intake {
-    pub(super) fn new(facts: Facts, writer: PartWriter) -> Intake {
-        Intake { facts, writer, empty: 0, unchecked: LOOK_AGAIN }
+    pub(super) fn new(facts: Facts, peer: Arc<Peer>, writer: PartWriter) -> Intake {
+        Intake { facts, peer, writer, empty: 0, unchecked: LOOK_AGAIN }
     }
 
     /// Blocks without content so far.
@@ -131,15 +134,17 @@ impl Intake {
 
     fn metadata(&self, block: &ContentBlock, written: &Written) -> Vec<u8> {
         let facts = &self.facts;
+        // What a server repeats of a secret is in no file of ours but the content itself, which is not changed.
+        let clean = |text: &str| self.peer.redact(text);
         let metadata = Metadata {
             server: &facts.server,
             collection: &facts.collection,
-            content_binding: &block.binding.id,
-            subtypes: &block.binding.subtypes,
+            content_binding: clean(&block.binding.id),
+            subtypes: block.binding.subtypes.iter().map(|subtype| clean(subtype)).collect(),
             timestamp_label: block.label.as_ref().map(|label| label.text.as_str()),
-            message: block.message.as_deref(),
+            message: block.message.as_deref().map(clean),
             subscription_id: facts.subscription_id.as_deref(),
-            result_id: facts.result_id.as_deref(),
+            result_id: facts.result_id.as_deref().map(clean),
             part: facts.part,
             polled_at: facts.began.to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
             sha256: hex(&written.sha256),
@@ -147,7 +152,7 @@ impl Intake {
             stix_version: block.content.root.as_ref().and_then(content::stix_version),
             fragment: block.content.fragment,
             remarks: &block.content.remarks,
-            reason: block.content.fault.as_ref().map(ToString::to_string),
+            reason: block.content.fault.as_ref().map(|fault| clean(&fault.to_string())),
         };
         // Text and numbers always make JSON.
         let mut bytes = serde_json::to_vec(&metadata).unwrap_or_default();

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use url::Url;
@@ -35,6 +35,9 @@ use result::Outcome;
 /// A PENDING result is given up after this long.
 const PENDING: Duration = Duration::from_secs(24 * 3600);
 
+/// A Date header tells the time no better than this.
+const WRONG: TimeDelta = TimeDelta::seconds(2);
+
 /// One feed, ready to be polled.
 #[derive(Debug)]
 pub struct Feed {
@@ -54,6 +57,8 @@ pub struct Feed {
     pub clock: Clock,
     /// How long trouble is put up with before the poll fails.
     pub patience: Patience,
+    /// Up to here, by the server's clock; `None`: up to now.
+    pub until: Option<DateTime<Utc>>,
     /// Set when the agent stops: the poll ends at the next step that can be taken up again.
     pub stop: CancellationToken,
 }
@@ -145,20 +150,23 @@ struct Unreadable {
     words: String,
 }
 
+/// What the cursor of a feed belongs to: with another identity it starts afresh.
+pub fn identity(settings: &config::Feed, query: Option<&Query>) -> String {
+    let query = query.map(|query| &query.xml);
+    // JSON keeps the parts apart whatever they hold.
+    serde_json::json!([
+        settings.server,
+        settings.collection,
+        settings.subscription_id,
+        settings.content_bindings,
+        query
+    ])
+    .to_string()
+}
+
 impl Feed {
-    /// What the cursor belongs to: with another identity it starts afresh.
-    pub fn identity(&self) -> String {
-        let settings = &self.settings;
-        let query = self.query.as_ref().map(|query| &query.xml);
-        // JSON keeps the parts apart whatever they hold.
-        serde_json::json!([
-            settings.server,
-            settings.collection,
-            settings.subscription_id,
-            settings.content_bindings,
-            query
-        ])
-        .to_string()
+    fn identity(&self) -> String {
+        identity(&self.settings, self.query.as_ref())
     }
 
     /// Polls up to now, and notes in the ledger how it ended.
@@ -167,6 +175,11 @@ impl Feed {
             Ok(ended) => ended,
             Err(failure) => Ended::Failed(failure),
         };
+        if ended == Ended::UpToDate
+            && let Err(error) = self.forget_what_is_old().await
+        {
+            lines::ledger_trouble(&self.name, &error);
+        }
         let noted = self.note(ended.clone()).await;
         match noted {
             Ok(()) => ended,
@@ -174,9 +187,14 @@ impl Feed {
         }
     }
 
-    /// When the feed is to be polled next, as the ledger has it; `None`: it was never polled.
-    pub async fn next_poll(&self) -> Result<Option<DateTime<Utc>>> {
-        Ok(self.row().await?.and_then(|row| row.next_poll))
+    /// When the feed is to be polled next, as the ledger has it; `None`: now. A feed that failed is due when the agent
+    /// starts (somebody may have mended it), unless the server asked for a pause.
+    pub async fn next_poll(&self, starting: bool) -> Result<Option<DateTime<Utc>>> {
+        let Some(row) = self.row().await? else { return Ok(None) };
+        if starting && row.last_error.is_some() {
+            return Ok(row.not_before);
+        }
+        Ok(row.next_poll)
     }
 
     /// Notes when the feed is to be polled next.
@@ -193,6 +211,17 @@ impl Feed {
     async fn row(&self) -> Result<Option<FeedRow>> {
         let (ledger, name) = (self.ledger.clone(), self.name.clone());
         blocking(move || Ok(ledger.feed_by_name(&name)?)).await
+    }
+
+    /// What was handed over is known for `remember`.
+    async fn forget_what_is_old(&self) -> Result<()> {
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
+        let before = earlier(now, self.settings.remember);
+        blocking(move || match ledger.feed_by_name(&name)? {
+            Some(row) => Ok(ledger.forget_handed_over(row.id, before, now)?),
+            None => Ok(()),
+        })
+        .await
     }
 
     async fn note(&self, ended: Ended) -> Result<()> {
@@ -326,8 +355,11 @@ impl Feed {
         address: &Url,
         unreadable: Option<Unreadable>,
     ) -> Result<Ended, Failure> {
-        let skew = self.peer.skew().unwrap_or_else(|| chrono::TimeDelta::milliseconds(setting.row.skew));
+        let skew = self.peer.skew().unwrap_or_else(|| TimeDelta::milliseconds(setting.row.skew));
         let now = exchange::server_now(self.clock.now(), skew);
+        let mut now = self.until.unwrap_or(now);
+        // An instant that somebody chose is not ours to correct.
+        let mut thought = self.until.is_none().then_some(skew);
         let mut next = match unreadable {
             Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
             None => self.ask(self.cursor().await?.as_ref(), now, setting),
@@ -338,6 +370,9 @@ impl Feed {
                 Outcome::Moved(Some(moved)) => {
                     if let CursorMove::Unchanged { within_overlap: false } = moved {
                         lines::cursor_stays(&self.name, &range.end.text);
+                    }
+                    if let Some(skew) = thought.take() {
+                        now = corrected(now, skew, self.peer.skew());
                     }
                     range.follow(&moved, now, &setting.pace)
                 }
@@ -403,6 +438,15 @@ impl Feed {
             () = tokio::time::sleep(wait) => {}
             () = self.stop.cancelled() => {}
         }
+    }
+}
+
+/// The instant that a cycle goes up to, once the first reply has told what the server's clock really is. An end in
+/// its future would be chased for ever; one far in its past would leave the rest for the next cycle.
+fn corrected(now: DateTime<Utc>, thought: TimeDelta, learnt: Option<TimeDelta>) -> DateTime<Utc> {
+    match learnt.map(|learnt| learnt - thought) {
+        Some(off) if off.abs() > WRONG => exchange::server_now(now, off),
+        _ => now,
     }
 }
 

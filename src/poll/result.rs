@@ -1,6 +1,7 @@
 //! One result: asked for, fetched part by part, each part ours before the next one is asked for.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use url::Url;
@@ -14,6 +15,9 @@ use crate::taxii::exchange::{CursorMove, Phase, Poll, Reply, Step};
 use crate::taxii::message::{Body, PollResponse};
 use crate::taxii::status::{Class, backoff};
 use crate::taxii::time::earlier;
+
+/// A reply that comes in when the agent is told to stop has this long to be complete.
+const GRACE: Duration = Duration::from_secs(5);
 
 /// How a result ended.
 pub(super) enum Outcome {
@@ -51,7 +55,11 @@ impl Feed {
                 return Ok(Outcome::Stopped);
             }
             let number = poll.part();
-            let Attempt { step, part } = self.attempt(setting, &mut poll, address).await?;
+            let attempt = tokio::select! {
+                attempt = self.attempt(setting, &mut poll, address) => attempt?,
+                () = self.stopped_for_long() => return Ok(Outcome::Stopped),
+            };
+            let Attempt { step, part } = attempt;
             match (step, part) {
                 (Step::Store { last }, Some(part)) => {
                     self.store(setting, &poll, part, Stored { number, last }, &mut brought).await?;
@@ -86,9 +94,21 @@ impl Feed {
                     self.forget(setting).await?;
                     return Ok(Outcome::Halve(self.shown(&words)));
                 }
-                (Step::Fail { class, words }, _) => tries.after(self, class, self.shown(&words)).await?,
+                (Step::Fail { class, words }, _) => {
+                    if let Err(failure) = tries.after(self, class, self.shown(&words)).await {
+                        // How often it failed counts over restarts: some servers never say that a result is lost.
+                        self.save_if_fetching(setting, &poll).await?;
+                        return Err(failure);
+                    }
+                }
             }
         }
+    }
+
+    /// The agent stops, and a reply that comes in had its time. What is staged of it is swept at the next start.
+    async fn stopped_for_long(&self) {
+        self.stop.cancelled().await;
+        tokio::time::sleep(GRACE).await;
     }
 
     fn shown(&self, words: &str) -> String {
@@ -115,7 +135,7 @@ impl Feed {
             output.part(began)
         })
         .await?;
-        let intake = Intake::new(self.facts(setting, poll), writer);
+        let intake = Intake::new(self.facts(setting, poll), self.peer.clone(), writer);
         let now = self.clock.now();
         match self.peer.exchange(&url, request.into(), intake).await {
             Ok(exchanged) => Ok(self.take(poll, exchanged, now)),
@@ -159,7 +179,7 @@ impl Feed {
             lines::server_says(&self.name, &self.shown(message));
         }
         if let Some(end) = &reply.unreadable_end {
-            lines::unreadable_end(&self.name, &show_remote(end));
+            lines::unreadable_end(&self.name, &self.shown(end));
         }
     }
 
@@ -225,6 +245,13 @@ impl Feed {
         };
         let forget = cursor.as_ref().map(|cursor| earlier(cursor.at, setting.pace.overlap));
         Ok(After { cursor: cursor.as_ref().map(saved), result: None, forget_recent_upto: forget, empty })
+    }
+
+    async fn save_if_fetching(&self, setting: &Setting, poll: &Poll) -> Result<(), Failure> {
+        match poll.progress().phase {
+            Phase::Fetch { .. } => self.save(setting, poll).await,
+            Phase::Ask | Phase::Stored { .. } => Ok(()),
+        }
     }
 
     async fn save(&self, setting: &Setting, poll: &Poll) -> Result<(), Failure> {

@@ -2,28 +2,30 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
-use std::io::Write;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use globset::{Glob, GlobSet, GlobSetBuilder};
+use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::leave::{Drops, Open};
 use super::settle::{Moment, Settling};
+use super::transform::transform;
 use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::lines;
-use crate::store::disk::{Dir, DiskError, FileWriter};
+use crate::store::disk::{self, Dir, DiskError};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
-use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
+use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
 use crate::store::{Result, StoreError};
+use crate::taxii::time::earlier;
 
 /// So many files are made durable and admitted together, at most …
 const TOGETHER: usize = 512;
@@ -49,6 +51,8 @@ pub struct DropWalk {
     stop: CancellationToken,
     settling: Settling,
     open: Option<Arc<Open>>,
+    /// Where it really is, since it was opened first: a symbolic link that takes its place later is not followed.
+    place: Option<PathBuf>,
 }
 
 /// What a look at the directory came to.
@@ -95,16 +99,20 @@ impl DropWalk {
         let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
         let included = globs(&settings.include);
         let settling = Settling::default();
-        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None }
+        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None, place: None }
     }
 
-    /// Looks at the directory whenever there may be something new, until the agent stops.
-    pub async fn run(mut self) {
+    /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is
+    /// watched, or cannot be: from then on a file that is renamed into place is seen to be.
+    pub async fn run(mut self, watching: oneshot::Sender<()>) {
+        let mut watching = Some(watching);
         let mut watch = None;
         let mut first = true;
         let mut swept: Option<std::time::Instant> = None;
         while !self.stop.is_cancelled() {
             self.reopen(&mut watch).await;
+            // Nobody may be waiting any more.
+            let _ = watching.take().map(|watching| watching.send(()));
             let looked = self.look(first).await;
             first = false;
             if swept.is_none_or(|at| self.clock.since(at) >= SWEEP) {
@@ -141,14 +149,25 @@ impl DropWalk {
     /// Opens the directory, makes it where it is missing, and lets leave what had not left at an earlier end.
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
-        let (give_up, keep_sent) = (self.settings.give_up, self.settings.keep_sent);
-        let open = blocking(move || {
-            let dir = DropDirectory::open(ledger.clone(), &name, &path)?;
-            let open = Open { name, dir, give_up, keep_sent, leaving: Mutex::default() };
+        let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
+        let place = self.place.clone();
+        let opened = blocking(move || {
+            let place = match place {
+                Some(place) => place,
+                None => {
+                    Dir::make(&path, DropDirectory::MODE)?;
+                    disk::real_path(&path)?
+                }
+            };
+            let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
+            let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
+            let leaving = Mutex::default();
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
-            Ok(Arc::new(open))
-        })
-        .await?;
+            Ok(Some((Arc::new(open), place)))
+        });
+        let Some((open, place)) = opened.await? else { return Ok(()) };
+        self.place = Some(place);
         self.drops.put(open.clone());
         self.open = Some(open);
         self.inboxes.iter().for_each(Bell::ring);
@@ -170,15 +189,12 @@ impl DropWalk {
                 }
                 Err(error) => return lines::drop_trouble(&self.name, &error),
             }
-            let path = self.settings.path.clone();
-            match blocking(move || Ok(Dir::open_if_there(&path)?.is_some())).await {
-                Ok(true) => {}
-                Ok(false) => return,
-                Err(error) => return lines::drop_trouble(&self.name, &error),
-            }
         }
         if let Err(error) = self.open().await {
             return lines::drop_trouble(&self.name, &error);
+        }
+        if self.open.is_none() {
+            return;
         }
         // Watch first, then look: nothing falls in between.
         match Watch::start(&self.settings.path, &self.bell) {
@@ -231,6 +247,25 @@ impl DropWalk {
             Ok(removed) => lines::sent_swept(&self.name, removed),
             Err(error) => lines::drop_trouble(&self.name, &error),
         }
+        match self.expire_for_others().await {
+            Ok(files) => lines::expired_for_others(&self.name, files),
+            Err(error) => lines::drop_trouble(&self.name, &error),
+        }
+    }
+
+    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it.
+    async fn expire_for_others(&self) -> Result<usize> {
+        let Some(open) = self.open.clone() else { return Ok(0) };
+        let (ledger, inboxes, now) = (self.ledger.clone(), self.settings.inboxes.clone(), self.clock.now());
+        let before = earlier(now, self.settings.give_up);
+        blocking(move || {
+            let owed = ledger.owed_to_others(open.dir.id(), &inboxes, before)?;
+            let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
+            ledger.record(&settled, now)?;
+            open.let_all_leave(&ledger)?;
+            Ok(settled.len())
+        })
+        .await
     }
 }
 
@@ -344,7 +379,14 @@ impl Look {
         finding: std::result::Result<Body, String>,
     ) -> Result<Admission> {
         let stat = &candidate.stat;
-        let deliveries = self.settings.inboxes.iter().map(|inbox| self.delivery(inbox, sha256, finding.as_ref().err()));
+        let before = match sha256 {
+            Some(sha256) => self.ledger.settled_before(self.open.dir.id(), stat.inode, &sha256)?,
+            None => Vec::new(),
+        };
+        let deliveries = self.settings.inboxes.iter().map(|inbox| {
+            let settled = before.contains(inbox);
+            self.delivery(inbox, sha256, finding.as_ref().err(), settled)
+        });
         let deliveries = deliveries.collect::<Result<Vec<_>>>()?;
         let (body, refusal) = match finding {
             Ok(body) => (Some(body), None),
@@ -367,14 +409,23 @@ impl Look {
         })
     }
 
-    fn delivery(&self, inbox: &str, sha256: Option<[u8; 32]>, refusal: Option<&String>) -> Result<NewDelivery> {
+    /// What an inbox is owed. `settled`: it had accepted the file before that was put back by `retry`.
+    fn delivery(
+        &self,
+        inbox: &str,
+        sha256: Option<[u8; 32]>,
+        refusal: Option<&String>,
+        settled: bool,
+    ) -> Result<NewDelivery> {
         let inbox = inbox.to_owned();
         if let Some(refusal) = refusal {
             return Ok(NewDelivery { inbox, outcome: Some(Outcome::Refused), message: Some(refusal.clone()) });
         }
         let known = match sha256 {
-            Some(sha256) if !self.settings.resend_duplicates => self.ledger.has_accepted(&inbox, &sha256)?,
-            _ => false,
+            Some(sha256) if !self.settings.resend_duplicates && !settled => {
+                self.ledger.has_accepted(&inbox, &sha256)?
+            }
+            _ => settled,
         };
         Ok(NewDelivery { inbox, outcome: known.then_some(Outcome::Duplicate), message: None })
     }
@@ -411,41 +462,6 @@ struct Body {
     binding: String,
     wire: bool,
     range: std::ops::Range<u64>,
-}
-
-fn transform(form: &Form, source: &crate::store::disk::FileReader, file: &mut FileWriter) -> Result<u64> {
-    let trouble = |error: std::io::Error| {
-        StoreError::Disk(DiskError { what: "write what is sent of", path: source.path().to_owned(), source: error })
-    };
-    let mut counted = Counted { file, length: 0 };
-    let mut writer = form.writer(&mut counted);
-    let mut buffer = vec![0; 64 << 10];
-    loop {
-        let count = source.read(&mut buffer)?;
-        if count == 0 {
-            break;
-        }
-        writer.write_all(&buffer[..count]).map_err(trouble)?;
-    }
-    writer.finish().map_err(trouble)?;
-    Ok(counted.length)
-}
-
-struct Counted<'a> {
-    file: &'a mut FileWriter,
-    length: u64,
-}
-
-impl Write for Counted<'_> {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let count = Write::write(self.file, bytes)?;
-        self.length += count as u64;
-        Ok(count)
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
 }
 
 /// A file whose reading fails for a reason of its own: no permission, a bad block.

@@ -29,6 +29,8 @@ pub(super) struct Open {
     pub(super) give_up: Duration,
     /// `keep_sent`.
     pub(super) keep_sent: Duration,
+    /// `resend_duplicates`.
+    pub(super) resend_duplicates: bool,
     /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time.
     pub(super) leaving: Mutex<()>,
 }

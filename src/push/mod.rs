@@ -6,17 +6,21 @@
 //! becomes a verdict, the verdict a transaction. A file that is owed to nobody any more leaves for `sent/` or
 //! `failed/` with its receipt ([`Drops`]).
 
+mod by_hand;
 mod drop;
 mod inbox;
 mod leave;
 mod message;
 mod receipt;
 mod settle;
+mod transform;
 mod watch;
 
+pub use by_hand::{Prepared, Unsendable, prepare};
 pub use drop::{DropWalk, Looked, Parts as DropParts};
 pub use inbox::{Delivered, InboxWalk};
 pub use leave::Drops;
+pub use message::{Block, MessageError, assemble};
 pub use watch::Bell;
 
 use crate::store::Result;

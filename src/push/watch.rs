@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use notify::event::{AccessKind, AccessMode, ModifyKind, RemoveKind, RenameMode};
@@ -16,6 +17,7 @@ const REMEMBERED: usize = 65_536;
 #[derive(Clone, Debug, Default)]
 pub struct Bell {
     ring: Arc<Notify>,
+    hurry: Arc<AtomicBool>,
     renamed: Arc<Mutex<HashSet<OsString>>>,
 }
 
@@ -23,6 +25,17 @@ impl Bell {
     /// Rings.
     pub fn ring(&self) {
         self.ring.notify_one();
+    }
+
+    /// Rings for somebody who shall not wait for what he had chosen to wait for.
+    pub fn ring_to_hurry(&self) {
+        self.hurry.store(true, Ordering::Relaxed);
+        self.ring();
+    }
+
+    /// Whether the last ring was to hurry.
+    pub(super) fn take_hurry(&self) -> bool {
+        self.hurry.swap(false, Ordering::Relaxed)
     }
 
     /// Waits for the next ring; one that came before counts.

@@ -3,53 +3,68 @@
 //! # On disk
 //!
 //! ```text
-//! STATE/ledger.db        SQLite, WAL, synchronous=FULL: cursors, results under way, hand-over lists,
-//!                        fingerprints, files in `sending/` and what each inbox is owed
+//! STATE/ledger.db        SQLite in WAL mode: cursors, results under way, hand-over lists, fingerprints, files in
+//!                        `sending/` and what each inbox is owed
 //! STATE/lock             held (flock) by the one agent that writes the ledger
-//! OUTPUT/.staging/       content blocks of a part that is not handed over yet: PART-SEQ, PART-SEQ.meta
+//! OUTPUT/.staging/       content blocks of a part that is not handed over yet: PART-SEQ, PART-SEQ.meta; locked (flock)
+//!                        by the one poll that works there
 //! OUTPUT/.staging/identity  a random name for this directory, known to the ledger
 //! OUTPUT/.quarantine/    blocks that are not handed over, each with NAME.reason.json
-//! DROP/sending/TOKEN     our copy of a dropped file; TOKEN.wire what is sent, where that differs from the file;
-//!                        TOKEN.orig the original on its way out; TOKEN.receipt a receipt being written
+//! DROP/sending/TOKEN     our copy of a dropped file. It is TOKEN.new until the ledger knows it. TOKEN.wire is what is
+//!                        sent, where that differs from the file; TOKEN.orig the original on its way out; TOKEN.receipt
+//!                        a receipt being written
 //! DROP/sent/, DROP/failed/  where a file ends, with NAME.receipt.json
 //! ```
 //!
 //! Every name below is made by us; nothing a server says becomes part of one but a timestamp that was read and
-//! written again.
+//! written again. Transactions are durable when they return, but for a few that need not be: the log keeps the order,
+//! so that a power cut takes back the last of them, never one in the middle.
+//!
+//! Each row below names the test that dies there; the simulation (`store/simulation`) dies at every step.
 //!
 //! # A content block: steps and crashes
 //!
-//! | after step | what a crash leaves | what the next start does |
-//! |---|---|---|
-//! | 1 a part is begun (row `part`, not committed) | the row | sweeps it with its blocks, fingerprints and files |
-//! | 2 blocks are written to `.staging/`, rows in small batches | files, rows of an uncommitted part | the same |
-//! | 3 one flush makes the files durable | the same, durable | the same |
-//! | 4 one transaction commits the part: its rows and the position in the result | a committed part, all in `.staging/` | renames what is still staged; what is not there was handed over |
-//! | 5 each file is renamed, then both directories are synced | some renamed | the same; nobody gets a block twice, also when a reader has taken it |
-//! | 6 one transaction clears the list and, after the last part, moves the cursor | nothing half done | asks for the next range |
+//! | after step | what a crash leaves | what the next start does | test in `output/tests.rs` |
+//! |---|---|---|---|
+//! | 1 a part is begun (row `part`, not committed) | the row | sweeps it with its blocks, fingerprints and files | `what_is_not_committed_is_swept_and_unknown_again` |
+//! | 2 blocks are written to `.staging/`, rows in small batches | files, rows of an uncommitted part | the same, files first: they may be what fills the disk | the same, and `a_full_disk_costs_nothing_but_time` |
+//! | 3 one flush makes the files durable | the same, durable | the same | the same |
+//! | 4 one transaction commits the part: its rows and the position in the result | a committed part, all in `.staging/` | renames what is still staged; what is not there was handed over | `what_is_committed_is_handed_over_at_the_next_start_and_never_given_up` |
+//! | 5 each file is renamed, its metadata before it | some renamed | the same; nobody gets a block twice, also when a reader has taken it | `a_crash_after_any_rename_gives_nobody_a_block_twice` |
+//! | 6 both directories are synced | a power cut before may undo renames, in any order on some file systems | the same; metadata that stayed behind follows | `metadata_that_a_power_cut_kept_behind_follows_its_file` |
+//! | 7 one transaction clears the list and, after the last part, moves the cursor | nothing half done | asks for the next range | `a_block_is_handed_over_whole_with_its_metadata_mode_and_the_time_of_now` |
 //!
-//! "Not there means handed over" holds only while `.staging/` is the directory we wrote to. [`staging`] gives it an
-//! identity that the ledger knows; where it does not fit any more, the rows of a committed part whose files cannot
-//! be found are forgotten and the range is asked for again ([`ledger::feeds`]).
+//! "Not there means handed over" holds only while `.staging/` is the directory we wrote to, and only after a crash.
+//! The directory has an identity that the ledger knows; where it does not fit, or a file is missing that was staged a
+//! moment ago, the rows of a committed part whose files cannot be found are forgotten and the range is asked for again
+//! (`a_staging_directory_that_is_not_ours_any_more_is_noticed_and_asked_for_again`,
+//! `a_staged_file_that_vanishes_before_the_hand_over_is_asked_for_again`).
 //!
 //! # A dropped file: steps and crashes
 //!
-//! | after step | what a crash leaves | what the next start does |
-//! |---|---|---|
-//! | 1 the file is copied to `sending/TOKEN` and checked | a copy without a row | sweeps the copy; the original is still there |
-//! | 2 a flush makes a batch of copies durable | the same | the same |
-//! | 3 one transaction admits the batch (not claimed) | copy, row, original | removes the original if it is still that file |
-//! | 4 the originals leave by way of `sending/TOKEN.orig`; the directory is synced; the batch is claimed | copy and row | may send |
-//! | 5 a message is under way (`under_way`) | an unknown outcome, counted | sends it again |
-//! | 6 the verdict is one transaction | the outcome | goes on |
-//! | 7 the final name is noted, the receipt put there, the file renamed, the row removed | any prefix of these | does them again under the noted name |
+//! | after step | what a crash leaves | what the next start does | test in `drops/tests.rs` |
+//! |---|---|---|---|
+//! | 1 the file is copied to `sending/TOKEN.new` and checked | a copy without a row | sweeps the copy; the original is still there | `a_copy_without_a_row_is_swept` |
+//! | 2 a flush makes a batch of copies durable | the same | the same | the same |
+//! | 3 one transaction admits the batch (not claimed) | copy, row, original | goes on with 4 | `a_file_is_claimed_only_when_its_original_is_gone` |
+//! | 4 the copy becomes `sending/TOKEN`; `sending/` is synced | copy, row, original | goes on with 5 | the same |
+//! | 5 the original leaves by way of `sending/TOKEN.orig` if it is still that file; both directories are synced | `TOKEN.orig`, or nothing of it | looks at it again | `an_original_on_its_way_out_is_looked_at_again_after_a_crash` |
+//! | 6 one transaction claims the batch | copy and row | may send | the same |
+//! | 7 a message is under way (`under_way`) | an unknown outcome, counted | sends it again | `a_message_under_way_at_the_end_is_unknown_and_sent_again` (ledger) |
+//! | 8 the verdict is one transaction | the outcome | goes on | `a_file_is_finished_with_its_last_inbox` (ledger) |
+//! | 9 the final names of a batch are noted in one transaction; each receipt and then its file is renamed; the directories are synced; the rows go | any prefix of these, after a power cut any part | does them again under the noted names | `leaving_that_was_interrupted_after_any_step_goes_on_under_the_same_name`, `a_receipt_that_a_power_cut_kept_behind_follows_its_file` |
+//!
+//! A `TOKEN` that the ledger does not know was ours before the ledger was lost, or put back from a backup: it is
+//! dropped again (`with_the_ledger_lost_or_put_back_every_file_under_way_is_dropped_again`).
 
 pub mod disk;
 pub mod drops;
 mod durable;
+pub mod failed;
 pub mod ledger;
 pub mod names;
 pub mod output;
+pub mod sandbox;
 #[cfg(test)]
 mod simulation;
 pub mod staging;

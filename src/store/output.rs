@@ -23,17 +23,52 @@ pub struct Output {
     pub(super) mode: u32,
     pub(super) group: Option<u32>,
     output: Dir,
-    quarantine: Dir,
+    /// A poll by hand makes it only when there is something to put there.
+    quarantine: Option<Dir>,
     identity: String,
 }
 
-/// How what is handed over shall be.
+/// How what is handed over shall be, and where it waits for that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
     /// Permission bits.
     pub mode: u32,
     /// Group, by number.
     pub group: Option<u32>,
+    /// Where the parts are staged.
+    pub staging: Staging,
+}
+
+/// Which directory below the output directory the parts are staged in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Staging {
+    /// `.staging/`, which belongs to the one agent that polls the feed and outlives it.
+    Kept,
+    /// One of its own, named by a random number, for a poll by hand: an agent may be at work in the same output
+    /// directory. [`remove_own_staging`] takes it away.
+    Own(u64),
+}
+
+impl Staging {
+    fn name(self) -> String {
+        match self {
+            Staging::Kept => ".staging".to_owned(),
+            Staging::Own(number) => format!(".staging-{number:016x}"),
+        }
+    }
+}
+
+/// Removes what a poll by hand staged.
+pub fn remove_own_staging(path: &Path, number: u64) -> Result<()> {
+    let Some(output) = Dir::open_if_there(path)? else { return Ok(()) };
+    let name = Staging::Own(number).name();
+    if let Some(staging) = output.existing_sub(&name)? {
+        for name in staging.list()? {
+            staging.remove(name?)?;
+        }
+        output.remove_empty_sub(&name)?;
+    }
+    Ok(())
 }
 
 /// What opening an output directory found and mended.
@@ -64,6 +99,10 @@ fn with_beside(place: Place, name: impl AsRef<OsStr>) -> OsString {
     name
 }
 
+fn quarantine(output: &Dir) -> Result<Dir> {
+    Ok(output.sub(".quarantine", 0o750)?)
+}
+
 impl Output {
     /// Opens the directory, making it where it is missing, and finishes what an earlier end left half done: a
     /// committed part is handed over, anything else in `.staging/` is removed.
@@ -74,13 +113,16 @@ impl Output {
         manner: Manner,
         now: DateTime<Utc>,
     ) -> Result<(Output, Recovered)> {
-        let Manner { mode, group } = manner;
+        let Manner { mode, group, staging } = manner;
         let (output, _) = Dir::make_for(path, 0o755, group)?;
-        let staging = output.sub(".staging", 0o700)?;
+        let quarantine = match staging {
+            Staging::Kept => Some(quarantine(&output)?),
+            Staging::Own(_) => None,
+        };
+        let staging = output.sub(&staging.name(), 0o700)?;
         if !staging.lock()? {
             return Err(StoreError::InUse(staging.path().to_owned()));
         }
-        let quarantine = output.sub(".quarantine", 0o750)?;
         let known = ledger.feed_row(feed)?.staging;
         let ours = match &known {
             Some(identity) => has_identity(&staging, identity)?,
@@ -116,7 +158,7 @@ impl Output {
     fn forget_what_was_lost(&self, part: PartId) -> Result<()> {
         let mut handed_over = Vec::new();
         self.each_block(part, |block| {
-            if self.destination(block.place).stat(&block.name)?.is_some() {
+            if self.destination(block.place)?.stat(&block.name)?.is_some() {
                 handed_over.push(block.seq);
             }
             Ok(())
@@ -185,10 +227,11 @@ impl Output {
         }
     }
 
-    fn destination(&self, place: Place) -> &Dir {
-        match place {
-            Place::Output => &self.output,
-            Place::Quarantine => &self.quarantine,
+    fn destination(&self, place: Place) -> Result<Dir> {
+        match (place, &self.quarantine) {
+            (Place::Output, _) => Ok(self.output.clone()),
+            (Place::Quarantine, Some(made)) => Ok(made.clone()),
+            (Place::Quarantine, None) => quarantine(&self.output),
         }
     }
 
@@ -213,7 +256,7 @@ impl Output {
         self.in_place()?;
         self.output.sync()?;
         if quarantined {
-            self.quarantine.sync()?;
+            self.destination(Place::Quarantine)?.sync()?;
         }
         self.staging.sync()?;
         Ok(self.ledger.finish_part(self.feed, part, now)?)
@@ -230,8 +273,9 @@ impl Output {
             return Err(StoreError::Replaced(self.staging.path().to_owned()));
         }
         // It was handed over. A power cut may have kept its metadata behind; a reader may have taken it already.
-        if block.beside && self.destination(block.place).stat(&block.name)?.is_some() {
-            self.staging.rename(&beside, self.destination(block.place), with_beside(block.place, &block.name))?;
+        let to = self.destination(block.place)?;
+        if block.beside && to.stat(&block.name)?.is_some() {
+            self.staging.rename(&beside, &to, with_beside(block.place, &block.name))?;
         }
         Ok(())
     }
@@ -240,7 +284,7 @@ impl Output {
     /// that has it already is the same one, handed over before; if somebody has put another one there, ours is
     /// numbered.
     fn place(&self, block: &BlockRow, staged: &str, beside: &str) -> Result<()> {
-        let to = self.destination(block.place);
+        let to = &self.destination(block.place)?;
         for number in 0.. {
             let name = names::numbered(OsStr::new(&block.name), number);
             let name_beside = with_beside(block.place, &name);

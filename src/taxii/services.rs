@@ -84,7 +84,8 @@ pub fn from_subscription(subscription: &Subscription, version: Version, base: &U
     from_contacts(&subscription.poll_instances, version, base)
 }
 
-fn from_contacts(contacts: &[Contact], version: Version, base: &Url) -> Vec<Candidate> {
+/// Addresses of one service, in the same order.
+pub fn from_contacts(contacts: &[Contact], version: Version, base: &Url) -> Vec<Candidate> {
     sorted(contacts.iter().map(|contact| judge(contact, version, base)))
 }
 

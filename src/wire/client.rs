@@ -146,9 +146,15 @@ impl Client {
         }
     }
 
-    /// `text` with every secret that was used replaced by `[secret]`. Use it before `text` is escaped or truncated.
+    /// `text` with every secret that was used replaced by `[secret]`, however it is spelled. Use it before `text` is
+    /// truncated.
     pub fn redact(&self, text: &str) -> String {
         self.inner.known.redact(text)
+    }
+
+    /// `error` without any secret in it that a server has repeated.
+    pub fn clean(&self, error: WireError) -> WireError {
+        error.map_text(|text| self.redact(text))
     }
 
     /// Reads a secret, and remembers it for [`Client::redact`].

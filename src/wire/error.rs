@@ -206,6 +206,26 @@ impl WireError {
         }
     }
 
+    /// The same error with each of its texts changed.
+    pub(super) fn map_text(mut self, change: impl Fn(&str) -> String) -> WireError {
+        use WireError as E;
+        let texts: Vec<&mut String> = match &mut self {
+            E::Settings { what, hint } => vec![what, hint],
+            E::Secret(SecretError(what)) => vec![what],
+            E::Origin { url, hint, .. } => vec![url, hint],
+            E::Redirect { url, target, .. } => vec![url, target],
+            E::Connect { url, reason, hint, .. } => vec![url, reason, hint],
+            E::Login { url, reason, .. }
+            | E::Broken { url, reason, .. }
+            | E::CutShort { url, reason, .. }
+            | E::Encoding { url, reason }
+            | E::File { url, reason } => vec![url, reason],
+            E::Plaintext { url } | E::Timeout { url, .. } | E::TooLarge { url, .. } => vec![url],
+        };
+        texts.into_iter().for_each(|text| *text = change(text));
+        self
+    }
+
     pub(super) fn settings(what: impl Into<String>, hint: impl Into<String>) -> WireError {
         WireError::Settings { what: what.into(), hint: hint.into() }
     }

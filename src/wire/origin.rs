@@ -53,7 +53,7 @@ pub(super) fn is_loopback(url: &Url) -> bool {
 }
 
 /// An address as people may see it: without user information, and with the query (it may hold a key) left out.
-pub(super) fn shown_url(url: &Url) -> String {
+pub fn shown_url(url: &Url) -> String {
     let mut bare = url.clone();
     // Both fail only for addresses that cannot have user information at all.
     let _ = bare.set_username("");

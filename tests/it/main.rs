@@ -11,7 +11,16 @@
     reason = "a test may stop at once, and it looks at the world from outside the walls"
 )]
 
+mod cli;
+mod common;
+mod docs;
+mod fuzz_corpus;
+mod hostile;
 mod metrics;
+mod poll;
+mod push;
 mod readme;
+mod sandbox;
+mod supply;
 mod systemd;
 mod walls;

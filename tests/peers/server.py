@@ -16,6 +16,7 @@ HTTP = "urn:taxii.mitre.org:protocol:http:1.0"
 OPEN = [
     "alone", "pushed", "receipt", "pushed-json", "pushed-batch", "pushed-by-hand", "from-cabby", "not-xml",
     "parts-250", "parts-300", "twice", "polled-by-hand", "corpus", "killed", "version-1.0", "every-command",
+    "tls", "proxied",
 ]
 LOCKED = ["locked"]
 

@@ -46,6 +46,16 @@ impl Dir {
         }
     }
 
+    /// Opens a directory again by the path it [really had](super::real_path) before. Where a part of that is a
+    /// symbolic link now, somebody has put it there, and it is not followed.
+    pub fn open_again(path: &Path) -> Result<Option<Dir>> {
+        match OpenDir::open_without_links(path) {
+            Ok(dir) => Ok(Some(Dir { dir, path: path.to_owned() })),
+            Err(Errno::NOENT) => Ok(None),
+            Err(error) => Err(DiskError::new("open directory", path, error)),
+        }
+    }
+
     /// Opens a directory of the configuration, making it and its parents where they are missing.
     pub fn make(path: &Path, mode: u32) -> Result<Dir> {
         Ok(Dir::make_for(path, mode, None)?.0)
@@ -175,6 +185,15 @@ impl Dir {
     /// Gives a file another name here, replacing what has that name.
     pub fn replace(&self, from: impl AsRef<OsStr>, new: impl AsRef<OsStr>) -> Result<()> {
         self.dir.replace(from.as_ref(), new.as_ref()).map_err(|error| self.error("rename", from, error))
+    }
+
+    /// Removes the directory `name` below this one. `false`: it is not there, or not empty.
+    pub fn remove_empty_sub(&self, name: &str) -> Result<bool> {
+        match self.dir.remove_dir(OsStr::new(name)) {
+            Ok(()) => Ok(true),
+            Err(Errno::NOENT | Errno::NOTEMPTY | Errno::EXIST) => Ok(false),
+            Err(error) => Err(self.error("remove directory", name, error)),
+        }
     }
 
     /// Removes a file. `false`: it was not there.

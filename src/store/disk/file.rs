@@ -29,6 +29,20 @@ impl FileWriter {
         Ok(file)
     }
 
+    /// A file without a name, or one that somebody else made.
+    pub(super) fn of(file: OpenFile, path: PathBuf) -> FileWriter {
+        FileWriter { file, path }
+    }
+
+    /// What was written, for reading it from the beginning.
+    pub fn into_reader(self) -> Result<FileReader> {
+        let FileWriter { file, path } = self;
+        let stat = file.stat().map_err(|error| DiskError::new("look at", &path, error))?;
+        let reader = FileReader { file, path, stat };
+        reader.rewind()?;
+        Ok(reader)
+    }
+
     fn error(&self, what: &'static str, source: impl Into<io::Error>) -> DiskError {
         DiskError::new(what, &self.path, source)
     }
@@ -115,6 +129,11 @@ impl FileReader {
             }
         }
         Ok(filled)
+    }
+
+    /// The same file, for reading it from the beginning once more.
+    pub fn rewind(&self) -> Result<()> {
+        self.file.rewind().map_err(|error| DiskError::new("read", &self.path, error))
     }
 
     /// The open file itself, for sending a range of it.

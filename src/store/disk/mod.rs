@@ -7,6 +7,7 @@
 //! Nobody here syncs a file twice; the caller gives up the file and starts a new one.
 #![expect(clippy::disallowed_methods, reason = "this is the door to the file system")]
 
+mod by_hand;
 mod dir;
 mod file;
 #[cfg(test)]
@@ -19,9 +20,10 @@ use std::io::{self, Read};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs;
+use rustix::fs::{self, Mode, OFlags};
 use rustix::io::Errno;
 
+pub use by_hand::{open, real, scratch};
 pub use dir::{Dir, Renamed};
 pub use file::{FileReader, FileWriter};
 pub use stat::{Kind, Stat};
@@ -81,7 +83,10 @@ pub fn show(path: impl AsRef<OsStr>) -> String {
 /// Reads a small file of the operator's (a secret, a certificate, a query), following links as the operator made
 /// them. More than `limit` bytes is an error.
 pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = std::fs::File::open(path).map_err(|e| DiskError::new("read", path, e))?;
+    // A FIFO that nobody writes to would be waited for without end; once it is open it has an end.
+    let file = fs::open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC, Mode::empty())
+        .and_then(|file| fs::fcntl_setfl(&file, OFlags::empty()).map(|()| std::fs::File::from(file)))
+        .map_err(|e| DiskError::new("read", path, e))?;
     let mut bytes = Vec::new();
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|e| DiskError::new("read", path, e))?;
     if bytes.len() as u64 > limit {
@@ -89,6 +94,11 @@ pub fn read_small(path: &Path, limit: u64) -> Result<Vec<u8>> {
         return Err(DiskError::new("read", path, error));
     }
     Ok(bytes)
+}
+
+/// A path without symbolic links that leads where this one leads now.
+pub fn real_path(path: &Path) -> Result<PathBuf> {
+    std::fs::canonicalize(path).map_err(|error| DiskError::new("look at", path, error))
 }
 
 /// Whether there is anything under this path.

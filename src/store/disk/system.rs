@@ -65,6 +65,21 @@ impl OpenDir {
         fs::open(path, DIRECTORY, Mode::empty()).map(OpenDir::from)
     }
 
+    /// Opens a path of which no part may be a symbolic link.
+    pub(super) fn open_without_links(path: &Path) -> Result<OpenDir> {
+        #[cfg(test)]
+        if let Some(disk) = Simulated::of(path) {
+            return disk.open(path).map(OpenDir::Simulated);
+        }
+        let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_MAGICLINKS;
+        match fs::openat2(fs::CWD, path, DIRECTORY, Mode::empty(), resolve) {
+            // A sandbox or an old kernel without openat2: what has been swapped is the last part, mostly.
+            Err(Errno::NOSYS | Errno::PERM) => fs::open(path, DIRECTORY | OFlags::NOFOLLOW, Mode::empty()),
+            other => other,
+        }
+        .map(OpenDir::from)
+    }
+
     /// What a path leads to.
     pub(super) fn stat_path(path: &Path) -> Result<Stat> {
         #[cfg(test)]
@@ -138,6 +153,10 @@ impl OpenDir {
 
     pub(super) fn unlink(&self, name: &OsStr) -> Result<()> {
         done_by!(OpenDir, self, fd => fs::unlinkat(fd, name, AtFlags::empty()), node => node.unlink(name))
+    }
+
+    pub(super) fn remove_dir(&self, name: &OsStr) -> Result<()> {
+        done_by!(OpenDir, self, fd => fs::unlinkat(fd, name, AtFlags::REMOVEDIR), _ => Err(Errno::OPNOTSUPP))
     }
 
     /// Sets access and modification time, to now where there is none.
@@ -256,6 +275,13 @@ impl OpenFile {
             #[cfg(test)]
             _ => Err(Errno::OPNOTSUPP),
         }
+    }
+
+    /// Reads from the beginning again.
+    pub(super) fn rewind(&self) -> Result<()> {
+        done_by!(OpenFile, self,
+            file => fs::seek(file.as_fd(), fs::SeekFrom::Start(0)).map(drop),
+            _ => Err(Errno::OPNOTSUPP))
     }
 
     /// The open file itself.

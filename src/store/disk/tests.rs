@@ -61,7 +61,7 @@ fn links_fifos_devices_and_directories_are_never_opened() {
     std::os::unix::fs::symlink("/dev/tty", path("tty")).unwrap();
     std::fs::create_dir(path("dir")).unwrap();
     std::os::unix::net::UnixListener::bind(path("socket")).unwrap();
-    let mode = fs::Mode::from_raw_mode(0o600);
+    let mode = Mode::from_raw_mode(0o600);
     fs::mknodat(fs::CWD, path("fifo"), fs::FileType::Fifo, mode, 0).unwrap();
     for name in ["link", "tty", "dir", "socket", "fifo", "none"] {
         assert!(dir.read(name).unwrap().is_none(), "{name}");

@@ -54,10 +54,17 @@ pub struct Candidate {
 }
 
 impl DropDirectory {
+    /// The mode of a drop directory that is made.
+    pub const MODE: u32 = 0o770;
+
     /// Opens the directory, making it where it is missing, and tidies `sending/`. Originals of admitted files are
     /// removed by [`DropDirectory::claim_unclaimed`].
     pub fn open(ledger: Arc<Ledger>, name: &str, path: &Path) -> Result<DropDirectory> {
-        let dir = Dir::make(path, 0o770)?;
+        DropDirectory::inside(ledger, name, Dir::make(path, DropDirectory::MODE)?)
+    }
+
+    /// The same in a directory that is open already.
+    pub fn inside(ledger: Arc<Ledger>, name: &str, dir: Dir) -> Result<DropDirectory> {
         let id = ledger.drop_directory(name)?;
         let sending = dir.sub("sending", 0o700)?;
         let (sent, failed) = (dir.sub("sent", 0o755)?, dir.sub("failed", 0o755)?);

@@ -111,6 +111,30 @@ pub struct Settled {
     pub unknown: bool,
 }
 
+impl Settled {
+    /// Nothing settled yet.
+    pub fn open(file: FileId, inbox: String) -> Settled {
+        Settled {
+            file,
+            inbox,
+            outcome: None,
+            status_type: None,
+            message: None,
+            next_try: None,
+            asked: false,
+            refusal: false,
+            alone: false,
+            unknown: false,
+        }
+    }
+
+    /// Pending for too long, at an inbox that nobody sends to any more.
+    pub fn expired(file: FileId, inbox: String) -> Settled {
+        let message = Some("the drop directory no longer names this inbox".to_owned());
+        Settled { outcome: Some(Outcome::Expired), message, ..Settled::open(file, inbox) }
+    }
+}
+
 /// A delivery as a receipt shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
@@ -290,7 +314,8 @@ fn record(t: &Transaction<'_>, one: &Settled, at: DateTime<Utc>) -> rusqlite::Re
     let at = at.timestamp_millis();
     let changed = t
         .prepare_cached(
-            "UPDATE delivery SET under_way = 0, outcome = :outcome, status_type = :status_type, message = :message,
+            "UPDATE delivery SET under_way = 0, outcome = :outcome, message = :message,
+             status_type = CASE WHEN :outcome = 'expired' THEN status_type ELSE :status_type END,
              at = :at, next_try = coalesce(:next_try, next_try), asked = :asked, refusals = refusals + :refusal,
              alone = alone OR :alone WHERE file = :file AND inbox = :inbox AND outcome IS NULL",
         )?

@@ -219,6 +219,7 @@ fn admit(t: &Transaction<'_>, directory: i64, new: &Admission) -> rusqlite::Resu
         ":owed": new.deliveries.iter().filter(|delivery| delivery.outcome.is_none()).count(),
     })?;
     let id = t.last_insert_rowid();
+    super::retried::forget(t, directory, new.inode)?;
     let at = new.dropped_at.timestamp_millis();
     for delivery in &new.deliveries {
         t.prepare_cached("INSERT INTO delivery (file, inbox, outcome, message, at) VALUES (?1, ?2, ?3, ?4, ?5)")?

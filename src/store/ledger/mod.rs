@@ -8,7 +8,9 @@ mod feeds;
 mod files;
 mod parts;
 mod report;
+mod retried;
 mod schema;
+mod upkeep;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -92,6 +94,16 @@ impl Ledger {
     pub fn open(state_dir: &Path) -> Result<Ledger> {
         let path = state_dir.join(FILE_NAME);
         let ledger = Ledger::connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
+        let prepared = schema::prepare(&mut ledger.lock());
+        ledger.known_format(prepared)?;
+        Ok(ledger)
+    }
+
+    /// A ledger of nobody else's that is gone with its process: in memory, and on disk as far as it outgrows that.
+    pub fn open_temporary() -> Result<Ledger> {
+        // SQLite makes a private, temporary database where the path is empty.
+        let ledger =
+            Ledger::connect(PathBuf::new(), OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE)?;
         let prepared = schema::prepare(&mut ledger.lock());
         ledger.known_format(prepared)?;
         Ok(ledger)

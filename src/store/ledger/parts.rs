@@ -115,8 +115,14 @@ impl Ledger {
 
     /// Puts staged blocks on an uncommitted part's list. Gives the numbers of those whose fingerprint was there
     /// already: they are not on the list, and their staged files are to be removed.
+    ///
+    /// A part that was given up takes no more blocks (a writer may outlive the poll it belonged to): their
+    /// fingerprints would make them known although nobody hands them over.
     pub fn add_blocks(&self, feed: FeedId, part: PartId, blocks: &[NewBlock], at: DateTime<Utc>) -> Result<Vec<i64>> {
         self.write_relaxed(|t| {
+            if !t.prepare_cached("SELECT 1 FROM part WHERE id = ?1 AND committed = 0")?.exists([part])? {
+                return Err(Error::QueryReturnedNoRows);
+            }
             let mut fingerprint =
                 t.prepare_cached("INSERT OR IGNORE INTO fingerprint (feed, label, hash, at) VALUES (?1, ?2, ?3, ?4)")?;
             let mut insert = t.prepare_cached(
@@ -300,6 +306,10 @@ fn apply(transaction: &Transaction<'_>, feed: FeedId, after: &After) -> rusqlite
     transaction.execute("UPDATE feed SET result = ?2 WHERE id = ?1", params![feed, after.result])?;
     if let Some(cursor) = &after.cursor {
         set_cursor(transaction, feed, Some(cursor))?;
+        // A server may end a result before what was asked: what came in it came up to there.
+        let upto = nanos(cursor.at);
+        transaction
+            .execute("UPDATE OR REPLACE recent SET upto = ?2 WHERE feed = ?1 AND upto > ?2", params![feed, upto])?;
     }
     if let Some(upto) = after.forget_recent_upto {
         transaction.execute("DELETE FROM recent WHERE feed = ?1 AND upto <= ?2", params![feed, nanos(upto)])?;

@@ -30,7 +30,8 @@ CREATE TABLE feed (
     files_total       INTEGER NOT NULL DEFAULT 0,
     bytes_total       INTEGER NOT NULL DEFAULT 0,
     quarantined_total INTEGER NOT NULL DEFAULT 0,
-    empty_total       INTEGER NOT NULL DEFAULT 0
+    empty_total       INTEGER NOT NULL DEFAULT 0,
+    pruned            INTEGER            -- when old fingerprints were last looked for
 );
 
 -- A part whose blocks are staged; once committed it is handed over, whatever the server says.
@@ -133,6 +134,15 @@ CREATE TABLE accepted (
     sha256 BLOB NOT NULL,
     at     INTEGER NOT NULL,
     PRIMARY KEY (inbox, sha256)
+) WITHOUT ROWID;
+
+-- A failed file that `retry` put back: an inbox that has it already does not get it again.
+CREATE TABLE settled_before (
+    directory INTEGER NOT NULL,
+    inode     INTEGER NOT NULL,          -- of the file that was put back
+    sha256    BLOB NOT NULL,
+    inbox     TEXT NOT NULL,
+    PRIMARY KEY (directory, inode, sha256, inbox)
 ) WITHOUT ROWID;
 
 CREATE TABLE inbox_total (

@@ -138,6 +138,20 @@ fn contents_are_known_by_themselves_from_results_up_to_an_instant() {
 }
 
 #[test]
+fn results_that_a_server_ended_early_may_end_at_the_same_instant() {
+    let (_t, ledger) = ledger();
+    let feed = ledger.feed("f", "one").unwrap().id;
+    for (upto, label, end) in [(10, 1, 10), (20, 2, 10), (20, 3, 10)] {
+        let part = part(&ledger, feed, &[block(0, key(label, 1))]);
+        let after = After { cursor: Some(cursor(end)), ..After::default() };
+        ledger.commit_part(part, &after, Some(at(upto))).unwrap();
+        ledger.finish_part(feed, part, at(0)).unwrap();
+    }
+    let known = |upto| ledger.known(feed, &key(9, 1), Some(at(upto))).unwrap();
+    assert!(!known(9) && known(10));
+}
+
+#[test]
 fn old_fingerprints_are_forgotten_a_slice_at_a_time() {
     let (_t, ledger) = ledger();
     let feed = ledger.feed("f", "one").unwrap().id;

@@ -15,7 +15,7 @@ use crate::store::Result;
 use crate::store::disk::Dir;
 use crate::store::disk::simulated::{MOUNTED, Simulated, State};
 use crate::store::ledger::{After, Cursor, FeedId, Key, Ledger, Place};
-use crate::store::output::{Manner, Output};
+use crate::store::output::{Manner, Output, Staging};
 use crate::store::staging::{Destination, PartWriter};
 
 const OUT: &str = "out";
@@ -59,14 +59,14 @@ impl Server {
         let count = rng.i64(1..16);
         let mut blocks = Vec::new();
         for n in 0..count {
-            let label = 1 + rng.i64(..count);
+            let label = 1 + rng.i64(0..count);
             // Now and then the same bytes, under another label or under the same one.
-            let text = format!("content {}", if rng.u8(..4) == 0 { rng.i64(..3) } else { n });
+            let text = format!("content {}", if rng.u8(..4) == 0 { rng.i64(0..3) } else { n });
             let bytes = if rng.u8(..12) == 0 { text.repeat(40_000) } else { text };
             blocks.push(Block { label, bytes: bytes.into_bytes(), faulty: rng.u8(..10) == 0 });
         }
         blocks.sort_by_key(|block| block.label);
-        let (window, overlap) = (rng.i64(1..count + 2), if rng.bool() { 0 } else { rng.i64(..3) });
+        let (window, overlap) = (rng.i64(1..count + 2), if rng.bool() { 0 } else { rng.i64(0..3) });
         Server { blocks, last: count, window, overlap, per_part: rng.usize(1..6) }
     }
 
@@ -146,7 +146,9 @@ pub(super) fn run(seed: u64, broken: Broken) -> Count {
     let (good, faulty): (Vec<_>, Vec<_>) = server.blocks.iter().cloned().partition(|block| !block.faulty);
     // The first one of the same label and bytes decides where it goes.
     let mut first = BTreeMap::new();
-    server.blocks.iter().for_each(|block| drop(first.entry(block.name()).or_insert(block.faulty)));
+    for block in &server.blocks {
+        first.entry(block.name()).or_insert(block.faulty);
+    }
     let seen = Arc::new(Mutex::new(Seen {
         expected: good.iter().chain(&faulty).map(|block| (block.name(), block.bytes.clone())).collect(),
         quarantined: first.iter().filter(|(_, faulty)| **faulty).map(|(name, _)| name.clone()).collect(),
@@ -191,7 +193,7 @@ impl Agent<'_> {
     /// Everything up to now.
     fn poll(&mut self) -> Result<()> {
         let feed = self.ledger.feed("f", "identity")?.id;
-        let manner = Manner { mode: 0o640, group: None };
+        let manner = Manner { mode: 0o640, group: None, staging: Staging::Kept };
         let path = Path::new(MOUNTED).join(OUT);
         let (output, _) = Output::open(self.ledger.clone(), feed, &path, manner, at(0))?;
         let mut first = true;

@@ -5,10 +5,12 @@
 //! blocks go to a [`BlockSink`] while they come; of the rest, which is small, a [`Message`] is made at the end.
 
 mod characters;
+mod digits;
 mod element;
 mod fields;
 mod inherit;
 mod judge;
+mod outlet;
 mod reader;
 mod slice;
 mod sniff;

@@ -2,23 +2,23 @@
 //!
 //! A content is held in memory until it is longer than [`HELD`], so that most are decided on as a whole and written
 //! at once. A longer one is written as it comes, on what is known by then: an element with its declarations; a text
-//! by its beginning. What is learnt too late is then told with the block.
+//! by its beginning. What is learnt too late is then told with the block. Where the beginning ends does not depend on
+//! how the bytes arrived: one block becomes one file, however often it is asked for.
 
 use std::mem;
 use std::ops::Range;
 
 use super::characters::Characters;
 use super::inherit::{Declarations, Surroundings};
+use super::outlet::{Outlet, PIECE};
 use super::text::Text;
 use super::{BlockSink, DecodeError, Limits};
 use crate::taxii::Version;
 use crate::taxii::message::{Content, Fault, Format, RootElement};
 use crate::xml::{FaultKind, Kind, StartTag, Token, is_space};
 
-/// Contents up to this length in bytes are decided on as a whole.
+/// Contents up to this length in bytes, as they were sent, are decided on as a whole.
 const HELD: usize = 256 << 10;
-/// Longer ones are written in pieces of about this length.
-const PIECE: usize = 64 << 10;
 /// How deep Content stands in a message: within Content_Block within the root.
 pub(super) const CONTENT_DEPTH: usize = 3;
 /// Declarations may be added to contents up to so many times the bytes that were received, and this many bytes more:
@@ -32,10 +32,11 @@ const STIX: [&str; 2] = ["http://stix.mitre.org/stix-1", "http://docs.oasis-open
 #[derive(Debug)]
 pub(super) struct Slicer {
     limits: Limits,
-    /// What stands in Content, raw, while it is held; then what is ready for the sink.
-    buffer: Vec<u8>,
-    /// Its characters, while it is held and a text; then what follows the root, raw, or a scratch.
+    /// What stands in Content, as it was sent, while it is held; later what follows the root.
+    raw: Vec<u8>,
+    /// Its characters, while it is held and a text; later those that were not converted yet.
     text: Vec<u8>,
+    outlet: Outlet,
     slice: Slice,
     /// Declarations made for all contents of the message, in bytes.
     added: u64,
@@ -51,8 +52,6 @@ struct Slice {
     shape: Shape,
     stage: Stage,
     root: Option<Root>,
-    /// Bytes given to the sink.
-    written: u64,
     /// What the sink shall take back.
     cut: Option<Range<u64>>,
     fault: Option<Fault>,
@@ -91,7 +90,7 @@ enum Stage {
 #[derive(Debug)]
 struct Root {
     element: RootElement,
-    /// Where it stands in the buffer while that is held.
+    /// Where it stands in what is held.
     start: usize,
     end: Option<usize>,
     /// How long its `<` and name are.
@@ -113,7 +112,8 @@ pub(super) fn root_element(tag: &StartTag<'_>) -> RootElement {
 
 impl Slicer {
     pub(super) fn new(limits: Limits) -> Self {
-        Self { limits, buffer: Vec::new(), text: Vec::new(), slice: Slice::default(), added: 0 }
+        let outlet = Outlet::new(limits.max_content_block);
+        Self { limits, raw: Vec::new(), text: Vec::new(), outlet, slice: Slice::default(), added: 0 }
     }
 
     /// A Content begins; `smime` if its binding is known already to be S/MIME's.
@@ -142,36 +142,49 @@ impl Slicer {
         surroundings: &Surroundings,
         sink: &mut S,
     ) -> Result<(), DecodeError<S::Error>> {
+        let mut token = *token;
+        while let Stage::Held = self.slice.stage
+            && let Some((head, tail)) = split(&token, HELD - self.raw.len())
+        {
+            self.take(&head, surroundings)?;
+            self.let_go();
+            token = tail;
+        }
+        self.take(&token, surroundings)?;
+        if self.raw.len() > HELD && matches!(self.slice.stage, Stage::Held) {
+            self.let_go();
+        }
+        let trims = matches!(&self.slice.stage, Stage::Text(text) if text.trims_end());
+        self.outlet.flush(trims, sink).map_err(DecodeError::Sink)
+    }
+
+    fn take<E>(&mut self, token: &Token<'_>, surroundings: &Surroundings) -> Result<(), DecodeError<E>> {
         self.look(token, surroundings)?;
         match &mut self.slice.stage {
             Stage::Held => {
-                self.buffer.extend_from_slice(token.raw);
+                self.raw.extend_from_slice(token.raw);
                 if let Shape::Blank | Shape::Text = self.slice.shape {
                     self.slice.characters.append(token, &mut self.text);
                 }
-                if self.buffer.len() <= HELD {
-                    return Ok(());
-                }
-                self.let_go();
             }
             Stage::Element => self.element(token),
             Stage::Text(_) if self.slice.shape == Shape::Fragment => {
                 // What was written is no longer to be had as it was sent.
                 self.slice.remarks.push("the text before its first element was unescaped");
                 self.end_text();
-                self.buffer.extend_from_slice(token.raw);
+                self.outlet.ready.extend_from_slice(token.raw);
             }
             Stage::Text(text) => {
                 self.slice.characters.append(token, &mut self.text);
                 // References come one by one; a document in the text is not scanned in such small pieces.
                 if self.text.len() >= PIECE {
-                    text.convert(&self.text, &mut self.buffer);
+                    text.convert(&self.text, &mut self.outlet.ready);
                     self.text.clear();
                 }
             }
-            Stage::Raw => self.buffer.extend_from_slice(token.raw),
+            Stage::Raw => self.outlet.ready.extend_from_slice(token.raw),
         }
-        if self.buffer.len() >= PIECE { self.flush(sink).map_err(DecodeError::Sink) } else { Ok(()) }
+        Ok(())
     }
 
     /// Learns from a token what the content consists of.
@@ -197,7 +210,7 @@ impl Slicer {
                 }
                 slice.root = Some(Root {
                     element: root_element(&tag),
-                    start: self.buffer.len(),
+                    start: self.raw.len(),
                     end: None,
                     name_end: tag.name_end,
                     declarations,
@@ -206,7 +219,7 @@ impl Slicer {
             }
             Kind::End if token.depth == CONTENT_DEPTH + 1 => {
                 if let Some(root) = &mut slice.root {
-                    root.end.get_or_insert(self.buffer.len() + token.raw.len());
+                    root.end.get_or_insert(self.raw.len() + token.raw.len());
                 }
             }
             Kind::Start(_) | Kind::End => slice.fill_root(),
@@ -225,38 +238,38 @@ impl Slicer {
     /// The content is too long for being held: decides by what is known, and readies what was held for the sink.
     fn let_go(&mut self) {
         let slice = &mut self.slice;
-        slice.stage = match (slice.shape, &slice.root) {
+        match (slice.shape, &slice.root) {
             // Comments or white space without end before anything else are not worth being kept.
-            (Shape::Blank, _) => {
-                self.buffer.clear();
+            (Shape::Blank, _) => self.text.clear(),
+            (Shape::Element, Some(root)) if slice.fault.is_none() => {
+                let end = root.end.unwrap_or(self.raw.len());
+                root.complete(&self.raw[root.start..end], root.declarations.all(), &mut self.outlet.ready);
+                slice.stage = Stage::Element;
+                self.text.clear();
+                self.text.extend_from_slice(&self.raw[end..]);
+                mem::swap(&mut self.raw, &mut self.text);
                 self.text.clear();
                 return;
             }
-            (Shape::Element, Some(root)) if slice.fault.is_none() => {
-                let end = root.end.unwrap_or(self.buffer.len());
-                self.text.clear();
-                self.text.extend_from_slice(&self.buffer[end..]);
-                self.buffer.truncate(end);
-                self.buffer.drain(..root.start);
-                let declarations = root.declarations.all().iter().copied();
-                self.buffer.splice(root.name_end..root.name_end, declarations);
-                Stage::Element
-            }
             (Shape::Text, _) if slice.fault.is_none() => {
                 let mut text = Text::new(&self.text, false, slice.smime, self.limits.depth);
-                self.buffer.clear();
-                text.convert(&self.text, &mut self.buffer);
+                text.convert(&self.text, &mut self.outlet.ready);
                 self.text.clear();
-                Stage::Text(Box::new(text))
+                slice.stage = Stage::Text(Box::new(text));
             }
-            _ => Stage::Raw,
-        };
+            _ => {
+                self.outlet.ready.extend_from_slice(&self.raw);
+                slice.stage = Stage::Raw;
+            }
+        }
+        self.raw.clear();
     }
 
     /// From here on a text that is written as it comes is written raw.
     fn end_text(&mut self) {
         if let Stage::Text(text) = &mut self.slice.stage {
-            text.convert(&self.text, &mut self.buffer);
+            text.convert(&self.text, &mut self.outlet.ready);
+            text.give_up(&mut self.outlet.ready);
             self.text.clear();
             self.slice.stage = Stage::Raw;
         }
@@ -265,116 +278,89 @@ impl Slicer {
     /// Takes a token of an element content that is written as it comes.
     fn element(&mut self, token: &Token<'_>) {
         if token.depth > CONTENT_DEPTH && self.slice.shape == Shape::Element {
-            self.buffer.extend_from_slice(token.raw);
+            self.outlet.ready.extend_from_slice(token.raw);
             return;
         }
         // What follows the root waits until it is clear whether it belongs to a fragment.
-        let fragment = self.slice.shape == Shape::Fragment;
-        if fragment || self.text.len() < HELD {
-            self.text.extend_from_slice(token.raw);
+        if self.slice.shape != Shape::Fragment {
+            let room = HELD.saturating_sub(self.raw.len());
+            self.raw.extend_from_slice(&token.raw[..token.raw.len().min(room)]);
+            return;
         }
-        if fragment {
-            self.buffer.append(&mut self.text);
-            self.slice.stage = Stage::Raw;
-            if let Some(root) = &self.slice.root {
-                let start = root.name_end as u64;
-                self.slice.cut = Some(start..start + root.declarations.all().len() as u64);
-            }
-        }
-    }
-
-    /// Gives the sink what is ready.
-    fn flush<S: BlockSink>(&mut self, sink: &mut S) -> Result<(), S::Error> {
-        let ready = match &self.slice.stage {
-            Stage::Held => return Ok(()),
-            // White space may be the last of the text; but what is longer than a piece is not kept for that.
-            Stage::Text(text) if text.trims_end() => {
-                let end = self.buffer.iter().rposition(|&b| !is_space(b)).map_or(0, |last| last + 1);
-                if self.buffer.len() - end < PIECE { end } else { self.buffer.len() }
-            }
-            _ => self.buffer.len(),
-        };
-        self.slice.give(&self.buffer[..ready], self.limits.max_content_block, sink)?;
-        self.buffer.drain(..ready);
-        Ok(())
+        self.outlet.ready.append(&mut self.raw);
+        self.outlet.ready.extend_from_slice(token.raw);
+        self.slice.stage = Stage::Raw;
+        self.slice.cut = self.slice.root.as_ref().map(|root| {
+            let start = root.name_end as u64;
+            start..start + root.declarations.all().len() as u64
+        });
     }
 
     /// The block is complete; `smime` if its binding is S/MIME's.
     pub(super) fn finish<S: BlockSink>(&mut self, smime: bool, sink: &mut S) -> Result<Content, S::Error> {
-        let stage = mem::take(&mut self.slice.stage);
-        let format = match stage {
+        let whole = matches!(self.slice.stage, Stage::Held);
+        let (format, trims) = match mem::take(&mut self.slice.stage) {
             Stage::Held => self.finish_held(smime),
-            Stage::Element => Format::Xml,
-            Stage::Text(mut text) => {
-                text.convert(&self.text, &mut self.buffer);
-                self.finish_text(*text, false)
-            }
-            Stage::Raw => self.raw_format(),
+            Stage::Element => (Format::Xml, false),
+            Stage::Text(text) => self.finish_text(*text, false),
+            Stage::Raw => (self.raw_format(), false),
         };
-        let mut slice = mem::take(&mut self.slice);
-        slice.give(&self.buffer, self.limits.max_content_block, sink)?;
-        self.buffer.clear();
+        self.raw.clear();
         self.text.clear();
-        let cut = slice.cut.take().filter(|range| range.end <= slice.written);
-        let taken_back = cut.as_ref().map_or(0, |range| range.end - range.start);
-        if let Some(range) = cut {
-            sink.cut(range)?;
-        }
+        let slice = mem::take(&mut self.slice);
+        let given = self.outlet.finish(trims, whole, slice.cut, sink)?;
+        // Whatever else is wrong with a content: if it is too long, its bytes are not all there.
+        let too_large = given.over.then_some(Fault::TooLarge(self.limits.max_content_block));
+        let fragment = slice.shape == Shape::Fragment;
         Ok(Content {
-            size: slice.written - taken_back,
+            size: given.size,
             format,
-            fragment: slice.shape == Shape::Fragment,
-            root: slice.root.map(|root| root.element).filter(|_| slice.shape != Shape::Fragment),
-            fault: slice.fault,
+            fragment,
+            root: slice.root.map(|root| root.element).filter(|_| !fragment),
+            fault: too_large.or(slice.fault),
             remarks: slice.remarks,
         })
     }
 
-    /// Decides on a content that is in memory, and leaves its bytes in the buffer.
-    fn finish_held(&mut self, smime: bool) -> Format {
-        if self.slice.fault.is_some() {
-            // The bytes as they were sent.
-            return self.raw_format();
-        }
+    /// Decides on a content that is in memory. Tells its format, and whether white space at its end is to be dropped.
+    fn finish_held(&mut self, smime: bool) -> (Format, bool) {
         match (self.slice.shape, &self.slice.root) {
-            (Shape::Blank, _) => {
-                self.buffer.clear();
-                Format::Empty
+            // The bytes as they were sent.
+            _ if self.slice.fault.is_some() => {
+                self.outlet.ready.extend_from_slice(&self.raw);
+                (self.raw_format(), false)
             }
+            (Shape::Blank, _) => (Format::Empty, false),
             (Shape::Element, Some(root)) => {
-                self.buffer.truncate(root.end.unwrap_or(self.buffer.len()));
-                self.buffer.drain(..root.start);
+                let element = &self.raw[root.start..root.end.unwrap_or(self.raw.len())];
                 let stix = STIX.contains(&&*root.element.namespace) && root.element.local == "STIX_Package";
                 if root.bare && stix {
                     self.slice.remarks.push("an empty STIX_Package, which stands for an empty poll");
-                    self.buffer.clear();
-                    return Format::Empty;
+                    return (Format::Empty, false);
                 }
-                let declarations = root.declarations.needed(&self.buffer);
-                self.buffer.splice(root.name_end..root.name_end, declarations);
-                Format::Xml
+                root.complete(element, &root.declarations.needed(element), &mut self.outlet.ready);
+                (Format::Xml, false)
             }
             (Shape::Text, _) => {
-                let mut text = Text::new(&self.text, true, smime, self.limits.depth);
-                self.buffer.clear();
-                text.convert(&self.text, &mut self.buffer);
+                let text = Text::new(&self.text, true, smime, self.limits.depth);
                 self.finish_text(text, true)
             }
-            _ => Format::Text,
+            _ => {
+                self.outlet.ready.extend_from_slice(&self.raw);
+                (Format::Text, false)
+            }
         }
     }
 
-    fn finish_text(&mut self, text: Text, whole: bool) -> Format {
-        let trims_end = text.trims_end();
-        let judgement = text.finish(&mut self.buffer, whole);
-        if trims_end {
-            self.buffer.truncate(self.buffer.iter().rposition(|&b| !is_space(b)).map_or(0, |last| last + 1));
-        }
+    fn finish_text(&mut self, mut text: Text, whole: bool) -> (Format, bool) {
+        text.convert(&self.text, &mut self.outlet.ready);
+        let trims = text.trims_end();
+        let judgement = text.finish(&mut self.outlet.ready, whole);
         let slice = &mut self.slice;
         slice.fault = slice.fault.take().or(judgement.fault);
         slice.remarks.extend(judgement.remarks);
         slice.root = judgement.root.map(Root::of_text);
-        judgement.format
+        (judgement.format, trims)
     }
 
     /// The form of bytes that are given as they were sent.
@@ -390,22 +376,17 @@ impl Slice {
             root.bare = false;
         }
     }
-
-    fn give<S: BlockSink>(&mut self, bytes: &[u8], limit: u64, sink: &mut S) -> Result<(), S::Error> {
-        if bytes.is_empty() || matches!(self.fault, Some(Fault::TooLarge(_))) {
-            return Ok(());
-        }
-        if self.written + bytes.len() as u64 > limit {
-            // Whatever else is wrong with it: the bytes are not all there.
-            self.fault = Some(Fault::TooLarge(limit));
-            return Ok(());
-        }
-        self.written += bytes.len() as u64;
-        sink.write(bytes)
-    }
 }
 
 impl Root {
+    /// Appends the root element with declarations put in.
+    fn complete(&self, element: &[u8], declarations: &[u8], to: &mut Vec<u8>) {
+        let (name, rest) = element.split_at(self.name_end.min(element.len()));
+        for part in [name, declarations, rest] {
+            to.extend_from_slice(part);
+        }
+    }
+
     /// The root of a document that was sent as text. It inherits nothing.
     fn of_text(element: RootElement) -> Self {
         Self { element, start: 0, end: None, name_end: 0, declarations: Declarations::default(), bare: false }
@@ -416,6 +397,27 @@ impl Root {
 fn in_taxii_namespace(tag: &StartTag<'_>) -> bool {
     let taxii = [Version::V11, Version::V10].iter().any(|version| version.namespace().as_bytes() == tag.name.namespace);
     taxii && tag.name.prefix.is_empty() && tag.scope.inherited().first().is_some_and(|first| first.prefix.is_empty())
+}
+
+/// The token up to a length and what comes after it, if it is longer and can be cut.
+fn split<'a>(token: &Token<'a>, length: usize) -> Option<(Token<'a>, Token<'a>)> {
+    let (head, tail) = token.raw.split_at_checked(length)?;
+    let (head_kind, tail_kind) = match token.kind {
+        Kind::Text => (Kind::Text, Kind::Text),
+        Kind::Comment => (Kind::Comment, Kind::Comment),
+        // The marks of a section are not cut. What stands in it comes first in a piece.
+        Kind::Section(inner) => {
+            let (head, tail) = inner.split_at_checked(length)?;
+            (Kind::Section(head), Kind::Section(tail))
+        }
+        _ => return None,
+    };
+    let offset = token.offset + length as u64;
+    let cut = !tail.is_empty();
+    cut.then_some((
+        Token { raw: head, kind: head_kind, ..*token },
+        Token { raw: tail, kind: tail_kind, offset, ..*token },
+    ))
 }
 
 /// Whether a token is no text, or only white space.

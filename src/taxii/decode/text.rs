@@ -3,20 +3,13 @@
 //! What a text is, is decided on its beginning, which may be all of it; what it turned out to be, at its end. So a
 //! text of any length passes through at constant memory.
 
-use base64::Engine;
-use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
-
+use super::digits::{Base, Digits, HEXADECIMAL, hexadecimal, is_base64};
 use super::element::trim;
 use super::judge::Judge;
 use crate::taxii::message::{Fault, Format, RootElement};
 use crate::xml::encoding::misleading_declaration;
 use crate::xml::is_space;
 
-/// Servers leave out the padding.
-const BASE64: GeneralPurpose = GeneralPurpose::new(
-    &base64::alphabet::STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
-);
 /// The first names of S/MIME: the registered one, an older one, and a slip of the Content Binding Reference.
 const SMIME: [&str; 3] = ["application/pkcs7-mime", "application/x-pkcs7-mime", "application/x-pks7-mime"];
 
@@ -32,7 +25,6 @@ pub(super) fn is_smime(binding_id: &str) -> bool {
 pub(super) struct Text {
     form: Form,
     judge: Judge,
-    fault: Option<Fault>,
     remarks: Vec<&'static str>,
     /// Nothing but white space came so far.
     blank: bool,
@@ -47,13 +39,8 @@ enum Form {
     Trimmed,
     /// As they are, every one: empty lines separate headers.
     Verbatim,
-    /// From hexadecimal digits. Half of a byte may be left over.
-    Hexadecimal(Option<u8>),
-    /// From base64. Up to three digits may be left over.
-    Base64(Vec<u8>),
-    /// The digits have ended. White space may follow; anything else is not as the beginning promised, and is kept as
-    /// it is for whoever looks into the quarantine.
-    Ended(&'static str),
+    /// From digits.
+    Digits(Digits),
 }
 
 /// What a text turned out to be.
@@ -75,13 +62,13 @@ impl Text {
         let (form, judge) = if smime && has_mime_headers(text) {
             (Form::Verbatim, Judge::Settled(Format::Smime))
         } else if smime && is_base64(text, whole) {
-            (Form::Base64(Vec::new()), Judge::Settled(Format::Smime))
+            (Form::Digits(Digits::new(Base::Base64)), Judge::Settled(Format::Smime))
         } else if smime && text.starts_with(b"-----BEGIN ") {
             (Form::Verbatim, Judge::Settled(Format::Smime))
         } else if let Some(decoded) = hexadecimal(text, whole) {
             remarks.push("the content was written as hexadecimal digits");
-            leave_out = b"\\x".len();
-            (Form::Hexadecimal(None), Judge::of_bytes(&decoded, depth))
+            leave_out = HEXADECIMAL.len();
+            (Form::Digits(Digits::new(Base::Hexadecimal)), Judge::of_bytes(&decoded, depth))
         } else {
             if smime {
                 remarks.push("the content binding says S/MIME, the content is not");
@@ -92,7 +79,7 @@ impl Text {
             }
             (Form::Trimmed, Judge::of_text(&text[leave_out..], depth))
         };
-        Self { form, judge, fault: None, remarks, blank: true, leave_out }
+        Self { form, judge, remarks, blank: true, leave_out }
     }
 
     /// Whether white space at its end is to be dropped.
@@ -113,51 +100,29 @@ impl Text {
         let start = to.len();
         match &mut self.form {
             Form::Trimmed | Form::Verbatim => to.extend_from_slice(text),
-            Form::Hexadecimal(half) => {
-                if let Err(rest) = decode_hexadecimal(half, text, to) {
-                    self.end_digits("a character that is no hexadecimal digit", rest, to);
-                }
-            }
-            Form::Base64(left) => {
-                if decode_base64(left, text, to).is_err() {
-                    self.end_digits("something that is not base64", text, to);
-                }
-            }
-            Form::Ended(what) => {
-                let what = *what;
-                self.end_digits(what, text, to);
-            }
+            Form::Digits(digits) => digits.decode(text, to),
         }
         self.judge.feed(&to[start..]);
     }
 
-    fn end_digits(&mut self, what: &'static str, rest: &[u8], to: &mut Vec<u8>) {
-        self.form = Form::Ended(what);
-        if self.fault.is_some() || !trim(rest).is_empty() {
-            self.fault.get_or_insert(Fault::Undecodable(what.to_owned()));
-            to.extend_from_slice(rest);
+    /// What follows is faulty and will be raw: appends what is left.
+    pub(super) fn give_up(&mut self, to: &mut Vec<u8>) {
+        if let Form::Digits(digits) = &mut self.form {
+            digits.give_up(to);
         }
     }
 
-    /// The text is complete. Appends what is left over; `whole` is all that was made of it, where that is at hand.
+    /// The text is complete. Appends what is left over; `whole`: what was made of it is all in `to`.
     pub(super) fn finish(mut self, to: &mut Vec<u8>, whole: bool) -> Judgement {
         let start = to.len();
-        match &mut self.form {
-            Form::Base64(left) => {
-                let left = std::mem::take(left);
-                if BASE64.decode_vec(&left, to).is_err() {
-                    self.end_digits("something that is not base64", &left, to);
-                }
-            }
-            Form::Hexadecimal(Some(half)) => {
-                let half = char::from_digit(u32::from(*half), 16).unwrap_or_default();
-                self.end_digits("an odd number of hexadecimal digits", &[half as u8], to);
-            }
-            _ => {}
-        }
+        let decoded = match &mut self.form {
+            Form::Digits(digits) => digits.finish(to),
+            Form::Trimmed | Form::Verbatim => Ok(()),
+        };
         self.judge.feed(&to[start..]);
         let (format, root, deep) = self.judge.finish(whole.then_some(&to[..]));
-        Judgement { format, root, fault: self.fault.or(deep), remarks: self.remarks }
+        let fault = decoded.err().map(|what| Fault::Undecodable(what.to_owned()));
+        Judgement { format, root, fault: fault.or(deep), remarks: self.remarks }
     }
 }
 
@@ -166,47 +131,4 @@ fn has_mime_headers(text: &[u8]) -> bool {
     let mut lines = text.split(|&b| b == b'\n').take_while(|line| !trim(line).is_empty()).take(100);
     let begins = |line: &[u8], name: &[u8]| line.get(..name.len()).is_some_and(|head| head.eq_ignore_ascii_case(name));
     lines.any(|line| begins(line, b"MIME-Version:") || begins(line, b"Content-"))
-}
-
-/// Whether a text is nothing but base64; of a beginning, whether it may be.
-fn is_base64(text: &[u8], whole: bool) -> bool {
-    if !whole {
-        return text.iter().all(|&b| is_space(b) || b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'='));
-    }
-    let digits: Vec<u8> = text.iter().copied().filter(|&b| !is_space(b)).collect();
-    !digits.is_empty() && BASE64.decode(&digits).is_ok()
-}
-
-/// What `\x3c3f…` stands for (PostgreSQL's way of writing bytes); of a beginning, whether it may be that.
-fn hexadecimal(text: &[u8], whole: bool) -> Option<Vec<u8>> {
-    let digits = text.strip_prefix(b"\\x").filter(|digits| digits.len() >= 2)?;
-    let (mut half, mut bytes) = (None, Vec::with_capacity(digits.len() / 2));
-    decode_hexadecimal(&mut half, digits, &mut bytes).ok()?;
-    (half.is_none() || !whole).then_some(bytes)
-}
-
-/// Decodes digits; returns what comes from the first other character on.
-fn decode_hexadecimal<'a>(half: &mut Option<u8>, digits: &'a [u8], to: &mut Vec<u8>) -> Result<(), &'a [u8]> {
-    for (at, &digit) in digits.iter().enumerate() {
-        let value = match digit {
-            b'0'..=b'9' => digit - b'0',
-            b'a'..=b'f' => digit - b'a' + 10,
-            _ => return Err(&digits[at..]),
-        };
-        match half.take() {
-            Some(high) => to.push(high << 4 | value),
-            None => *half = Some(value),
-        }
-    }
-    Ok(())
-}
-
-/// Decodes what is there of whole groups of four digits, and keeps the rest.
-fn decode_base64(left: &mut Vec<u8>, digits: &[u8], to: &mut Vec<u8>) -> Result<(), base64::DecodeError> {
-    left.extend(digits.iter().copied().filter(|&b| !is_space(b)));
-    // The last group waits: it may be padded, and only the last one may.
-    let whole = left.len().saturating_sub(1) / 4 * 4;
-    BASE64.decode_vec(&left[..whole], to)?;
-    left.drain(..whole);
-    Ok(())
 }

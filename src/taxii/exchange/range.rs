@@ -42,8 +42,13 @@ pub struct Range {
 }
 
 /// The server's clock minus ours, from the Date header of a reply.
+///
+/// A Date has no fractions of a second: one that our clock is within says that the clocks agree. To take it for the
+/// instant it begins with would keep the asked end up to a second behind what the server has.
 pub fn skew(date: DateTime<Utc>, local: DateTime<Utc>) -> TimeDelta {
-    date - local
+    let skew = date - local;
+    let agree = -TimeDelta::seconds(1) < skew && skew <= TimeDelta::zero();
+    if agree { TimeDelta::zero() } else { skew }
 }
 
 /// The server's present time, as far as we can know it.
@@ -82,13 +87,15 @@ impl Range {
     /// one would make the cycle endless. `None` ends the cycle.
     ///
     /// - A range that the server shortened is asked for again from the new cursor to the same end, unless less than
-    ///   `lag` of it is left, or it was done a thousand times.
+    ///   `lag` of it is left, or it was done a thousand times. Where the server's clock turned out to be behind what we
+    ///   thought, the end comes down with it: a server never gets to an end that lies in its future.
     /// - Of a range whose reply could not be read the next half is asked for.
     /// - Otherwise the next window is.
     pub fn follow(&self, moved: &CursorMove, now: DateTime<Utc>, pace: &Pace) -> Option<Range> {
+        let asked = self.not_after(now, pace);
         let cursor = match moved {
-            CursorMove::To { cursor, shortened: true } if self.is_worth_asking_from(cursor, pace) => {
-                return Some(self.rest(cursor, pace));
+            CursorMove::To { cursor, shortened: true } if asked.is_worth_asking_from(cursor, pace) => {
+                return Some(asked.rest(cursor, pace));
             }
             CursorMove::To { cursor, .. } => cursor,
             CursorMove::Unchanged { within_overlap } => {
@@ -112,6 +119,13 @@ impl Range {
         let is_part = low < end.at && end.at < self.end.at;
         let begin = self.cursor.as_ref().map(|cursor| Timestamp::new(cursor.at, pace.precision));
         is_part.then(|| Range { begin, end, unreadable_to: Some(self.end.clone()), ..self.clone() })
+    }
+
+    /// The same range, ending `lag` before `now` at the latest.
+    fn not_after(&self, now: DateTime<Utc>, pace: &Pace) -> Range {
+        let latest = Timestamp::new(earlier(now, pace.lag), pace.precision);
+        let end = if latest.at < self.end.at { latest } else { self.end.clone() };
+        Range { end, ..self.clone() }
     }
 
     /// What is left of this range after a cursor. There is no overlap: this cycle has asked for it already.

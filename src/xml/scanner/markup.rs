@@ -358,11 +358,8 @@ impl Scanner {
         let end = if ended { at + 1 } else { at };
         let piece = &bytes[start..end];
         let first = [double, illegal(piece, window.legal)].into_iter().flatten().min_by_key(|(at, _)| *at);
-        if let Some((at, kind)) = first {
-            self.fault(window, window.offset(start + at), kind, consumer)?;
-        }
         self.state = if ended { TEXT } else { State::Comment { dashes } };
-        self.emit(Kind::Comment, piece, consumer)?;
+        self.piece(Kind::Comment, piece, first, window, consumer)?;
         Ok(end)
     }
 
@@ -381,8 +378,13 @@ impl Scanner {
         let found = memchr::memmem::find(rest, END);
         let held = rest.iter().rev().take(2).take_while(|&&b| b == b']').count();
         let inner = &rest[..found.unwrap_or(rest.len() - held)];
+        let mut from = 0;
         if let Some((at, kind)) = illegal(inner, window.legal) {
+            if at > 0 {
+                self.emit(Kind::Section(&inner[..at]), &inner[..at], consumer)?;
+            }
             self.fault(window, window.offset(start + at), kind, consumer)?;
+            from = at;
         }
         let raw = match found {
             Some(_) => {
@@ -394,7 +396,7 @@ impl Scanner {
                 inner
             }
         };
-        self.emit(Kind::Section(inner), raw, consumer)?;
+        self.emit(Kind::Section(&inner[from..]), &raw[from..], consumer)?;
         Ok(start + raw.len() + self.pending.len())
     }
 

@@ -221,13 +221,32 @@ impl Scanner {
         if piece.is_empty() {
             return Ok(());
         }
-        if let Some((at, kind)) = illegal(piece, window.legal) {
-            self.fault(window, window.offset(range.start + at), kind, consumer)?;
+        if self.names.depth() == 0
+            && let Some(at) = piece.iter().position(|&b| !chars::is_space(b))
+        {
+            return Err(self.broken(window, window.offset(range.start + at), "text outside the root element"));
         }
-        if self.names.depth() == 0 && !piece.iter().all(|&b| chars::is_space(b)) {
-            return Err(self.broken(window, self.emitted, "text outside the root element"));
+        let fault = illegal(piece, window.legal);
+        self.piece(Kind::Text, piece, fault, window, consumer)
+    }
+
+    /// Hands on a piece. What stands before a fault in it is handed on first: where the pieces were cut must make no
+    /// difference.
+    fn piece<C: Consumer>(
+        &mut self,
+        kind: Kind<'_>,
+        piece: &[u8],
+        fault: Option<(usize, FaultKind)>,
+        window: Window<'_>,
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
+        let Some((at, fault)) = fault else { return self.emit(kind, piece, consumer) };
+        let (before, rest) = piece.split_at(at);
+        if !before.is_empty() {
+            self.emit(kind, before, consumer)?;
         }
-        self.emit(Kind::Text, piece, consumer)
+        self.fault(window, self.emitted, fault, consumer)?;
+        self.emit(kind, rest, consumer)
     }
 
     fn reference<C: Consumer>(&mut self, window: Window<'_>, at: usize, consumer: &mut C) -> Progress<C::Error> {

@@ -39,6 +39,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustix::fs", &["store/disk"]),
     ("tokio::fs", &[]),
     ("rusqlite", &["store"]),
+    ("landlock", &["store/sandbox"]),
     ("reqwest", &["wire"]),
     ("std::time::SystemTime", &["clock", "store/disk"]),
     // What only computes needs no runtime.

@@ -405,15 +405,15 @@ fn long_contents_become_what_short_ones_become() {
     assert_eq!((found.format, found.fault), (Format::Text, None));
     let (bytes, found) = long_content("urn:x", &format!("\\x{}.ab", "61".repeat(LONG)));
     assert!(bytes == format!("{}.ab", "a".repeat(LONG)));
-    assert_eq!(found.fault, Some(Fault::Undecodable("a character that is no hexadecimal digit".into())));
+    assert_eq!(found.fault, Some(Fault::Undecodable("not hexadecimal to its end".into())));
     let (_, found) = long_content("urn:x", &format!("\\x{}6", "61".repeat(LONG)));
-    assert_eq!(found.fault, Some(Fault::Undecodable("an odd number of hexadecimal digits".into())));
+    assert_eq!(found.fault, Some(Fault::Undecodable("not hexadecimal to its end".into())));
     let smime = "application/pkcs7-mime";
     let (bytes, found) = long_content(smime, &format!("{}TQ==\n", "TUlJ\n".repeat(LONG / 4)));
     assert!(bytes == format!("{}M", "MII".repeat(LONG / 4)));
     assert_eq!((found.format, found.fault), (Format::Smime, None));
     let (_, found) = long_content(smime, &format!("{}TU!J\n", "TUlJ".repeat(LONG / 4)));
-    assert_eq!(found.fault, Some(Fault::Undecodable("something that is not base64".into())));
+    assert_eq!(found.fault, Some(Fault::Undecodable("not base64 to its end".into())));
     let mime = format!("Content-Type: application/pkcs7-mime\n\n{}\n\n", "TUlJ\n".repeat(LONG / 4));
     assert!(long_content(smime, &mime).0 == mime);
     let (bytes, found) = long_content("urn:x", &format!("<!--{x}--> <a/>"));

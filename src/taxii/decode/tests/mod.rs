@@ -2,6 +2,7 @@
 
 mod contents;
 mod errors;
+mod hostile;
 mod messages;
 mod shared;
 

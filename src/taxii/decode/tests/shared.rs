@@ -55,7 +55,7 @@ fn texts(node: Node<'_, '_>) -> String {
 }
 
 fn child<'a, 'i>(node: Node<'a, 'i>, name: &str) -> Option<Node<'a, 'i>> {
-    node.children().filter(|child| child.tag_name().name() == name).last()
+    node.children().rfind(|child| child.tag_name().name() == name)
 }
 
 /// Checks that the contents of a body are what another parser sees in it.

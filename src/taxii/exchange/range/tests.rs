@@ -277,3 +277,26 @@ fn a_range_is_kept_as_it_was_sent() {
     let stored = serde_json::to_string(&asked).unwrap();
     assert_eq!(serde_json::from_str::<Range>(&stored).unwrap(), asked);
 }
+
+#[test]
+fn a_clock_within_the_second_of_a_date_header_agrees_with_it() {
+    let date = at("2024-03-01T00:00:00Z");
+    for millis in [0, 1, 999] {
+        assert_eq!(skew(date, date + TimeDelta::milliseconds(millis)), TimeDelta::zero(), "{millis}");
+    }
+    assert_eq!(skew(date, date + TimeDelta::seconds(1)), TimeDelta::seconds(-1));
+    assert_eq!(skew(date, date - TimeDelta::milliseconds(1)), TimeDelta::milliseconds(1));
+}
+
+#[test]
+fn an_end_in_the_future_of_a_server_is_not_chased() {
+    let thought = at("2024-03-01T12:00:00Z");
+    let asked = ask(None, Some(at("2024-03-01T00:00:00Z")), thought, &PACE).unwrap();
+    let really = at("2024-03-01T07:00:00Z");
+    let short = Timestamp::parse("2024-03-01T07:00:00Z").unwrap();
+    let moved = next_cursor(&asked, Some(&short), really);
+    assert_eq!(asked.follow(&moved, really, &PACE), None);
+    let half = Timestamp::parse("2024-03-01T03:00:00Z").unwrap();
+    let rest = asked.follow(&next_cursor(&asked, Some(&half), really), really, &PACE).unwrap();
+    assert_eq!(rest.end.at, earlier(really, PACE.lag));
+}

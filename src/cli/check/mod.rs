@@ -1,0 +1,64 @@
+//! `check`: what the configuration means, and with `--online` what would not work.
+
+mod finding;
+mod online;
+mod server;
+
+use std::path::Path;
+
+use serde_json::json;
+
+use super::output::{Say, json as print};
+use super::{End, Result, load, progress, runtime};
+use crate::config;
+
+use finding::{Finding, Verdict};
+
+/// Prints what the configuration means, and asks the servers where that is wanted.
+pub(super) fn check(file: &Path, online: bool, as_json: bool) -> Result<End> {
+    let loaded = load(file)?;
+    let errors = Say::new(true);
+    for warning in &loaded.warnings {
+        errors.line(&format!("warning: {}:{warning}", file.display()));
+    }
+    let mut meaning = config::explain_json(&loaded.config);
+    let say = Say::new(as_json);
+    if !as_json {
+        say.line(config::explain(&loaded.config).trim_end());
+    }
+    let mut end = End::Good;
+    if online {
+        let words = || format!("asking {} servers", loaded.config.servers.len());
+        let findings = runtime()?.block_on(progress::shown(words, online::findings(&loaded.config)));
+        tell(&say, &findings);
+        let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
+        meaning["online"] = json!({
+            "problems": count(Verdict::Problem),
+            "warnings": count(Verdict::Warning),
+            "findings": findings.iter().map(Finding::to_json).collect::<Vec<_>>(),
+        });
+        if count(Verdict::Problem) > 0 {
+            end = End::Failed;
+            super::output::complain(&format!("{} of what was found would not work", count(Verdict::Problem)), "");
+        }
+    }
+    if as_json {
+        print(&meaning);
+    }
+    Ok(end)
+}
+
+fn tell(say: &Say, findings: &[Finding]) {
+    let mut about = "";
+    for finding in findings {
+        if about != finding.about {
+            about = &finding.about;
+            say.line("");
+            say.line(about);
+        }
+        say.line(&format!("  {:<8} {}", finding.verdict.word(), finding.what));
+        if !finding.remedy.is_empty() {
+            say.line(&format!("           {}", finding.remedy));
+        }
+    }
+}

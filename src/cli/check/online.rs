@@ -1,0 +1,170 @@
+//! What the servers say about the feeds and inboxes that are configured.
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+
+use super::finding::{About, Finding};
+use super::server::{self, Asked};
+use crate::cli::services::{bindings_text, shown};
+use crate::config::{self, Config, Feed, Inbox, Server};
+use crate::peer::{Found, Peer, Source};
+use crate::taxii::message::{Collection, CollectionType, ContentBinding, ServiceType};
+use crate::taxii::services;
+
+/// Asks all servers, side by side, and then goes through what is configured.
+pub(super) async fn findings(config: &Config) -> Vec<Finding> {
+    let asked =
+        config.servers.iter().map(|(name, settings)| async move { (name.as_str(), server::ask(name, settings).await) });
+    let mut asked: BTreeMap<&str, Asked> = join_all(asked).await.into_iter().collect();
+    let mut findings = Vec::new();
+    for (name, server) in &mut asked {
+        let about = std::mem::replace(&mut server.about, About::new("server", name));
+        findings.extend(about.into_findings());
+    }
+    for (name, settings) in &config.feeds {
+        let mut about = About::new("feed", name);
+        if let (Some(server), Some(configured)) =
+            (asked.get(settings.server.as_str()), config.servers.get(&settings.server))
+        {
+            feed(&mut about, settings, server, configured).await;
+        }
+        findings.extend(about.into_findings());
+    }
+    for (name, settings) in &config.inboxes {
+        let mut about = About::new("inbox", name);
+        if let (Some(server), Some(configured)) =
+            (asked.get(settings.server.as_str()), config.servers.get(&settings.server))
+        {
+            inbox(&mut about, name, settings, server, configured, config).await;
+        }
+        findings.extend(about.into_findings());
+    }
+    findings
+}
+
+async fn feed(about: &mut About, settings: &Feed, server: &Asked, configured: &Server) {
+    let Some(peer) = reachable(about, &settings.server, server, configured.poll.is_some()) else { return };
+    if let Some(found) = address(about, peer, ServiceType::Poll, Some(&settings.collection)).await {
+        about.fine(format!("is polled at {}", described(&found)));
+        about.remarks(peer, &found.remarks);
+    }
+    let Some(all) = &server.collections else { return };
+    let Some(collection) = collection(about, peer, &settings.collection, all) else { return };
+    match collection.collection_type {
+        CollectionType::DataFeed => about.fine(format!("`{}` is a DATA_FEED", settings.collection)),
+        CollectionType::DataSet => {
+            about.fine(format!("`{}` is a DATA_SET: it is asked for whole, and has no cursor", settings.collection));
+        }
+    }
+    let wanted = &settings.content_bindings;
+    let held = &collection.content_bindings;
+    if !wanted.is_empty() && !held.is_empty() && !held.iter().any(|held| wanted.contains(&held.id)) {
+        about.problem(
+            format!("the collection holds none of `content_bindings`, but {}", bindings_text(peer, held)),
+            "change `content_bindings`, or leave it empty",
+        );
+    }
+}
+
+async fn inbox(about: &mut About, name: &str, settings: &Inbox, server: &Asked, configured: &Server, config: &Config) {
+    let Some(peer) = reachable(about, &settings.server, server, configured.inbox.is_some()) else { return };
+    let first = settings.collections.first().map(String::as_str);
+    let Some(found) = address(about, peer, ServiceType::Inbox, first).await else { return };
+    about.fine(format!("gets its messages at {}", described(&found)));
+    about.remarks(peer, &found.remarks);
+    if let Some(all) = &server.collections {
+        for name in &settings.collections {
+            destination(about, peer, name, all);
+        }
+    }
+    let accepted = accepted(peer, &found, first, server.collections.as_deref()).await;
+    if accepted.is_empty() {
+        return;
+    }
+    about.fine(format!("accepts {}", bindings_text(peer, &accepted)));
+    let drops = config.drops.iter().filter(|(_, drop)| drop.inboxes.iter().any(|inbox| inbox == name));
+    for (drop, binding) in drops.filter_map(|(drop, settings)| Some((drop, settings.content_binding.as_ref()?))) {
+        if !accepted.iter().any(|accepted| accepted.id == *binding) {
+            about.problem(
+                format!("does not accept {binding}, which drop directory `{drop}` sends"),
+                "change `content_binding` of the drop directory",
+            );
+        }
+    }
+}
+
+/// Whether there is anything to ask; where the server did not answer that was said already.
+fn reachable<'a>(about: &mut About, name: &str, server: &'a Asked, pinned: bool) -> Option<&'a Peer> {
+    let peer = server.peer.as_deref().filter(|_| server.answers);
+    if peer.is_none() {
+        let known = if pinned { "its address is pinned, but was not asked" } else { "where it is cannot be asked" };
+        about.problem(format!("server {name} does not answer: {known}"), "see what is said of the server");
+    }
+    peer
+}
+
+async fn address(about: &mut About, peer: &Peer, service: ServiceType, collection: Option<&str>) -> Option<Found> {
+    match peer.address(service, collection).await {
+        Ok(found) => Some(found),
+        Err(error) => {
+            about.unanswered(&error);
+            None
+        }
+    }
+}
+
+fn described(found: &Found) -> String {
+    let why = match found.source {
+        Source::Pinned => "pinned in the configuration",
+        Source::Collection => "as the collection information says",
+        Source::Discovery => "as discovery says",
+    };
+    format!("{} ({why})", found.url)
+}
+
+/// The collection of this name, if it can be used.
+fn collection<'a>(about: &mut About, peer: &Peer, name: &str, all: &'a [Collection]) -> Option<&'a Collection> {
+    let Some(collection) = all.iter().find(|one| one.name == name) else {
+        let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
+        let known = match config::nearest(name, names.iter().copied()) {
+            Some(near) => format!("did you mean `{}`?", shown(peer, near)),
+            None if names.is_empty() => "it shows none: perhaps the credentials are not enough".to_owned(),
+            None => format!("there are {}", shown(peer, &names.join(", "))),
+        };
+        about.problem(format!("the server shows no collection `{name}`"), known);
+        return None;
+    };
+    if collection.available == Some(false) {
+        about.problem(
+            format!("the server says that its collection `{name}` is not available"),
+            "ask the operator of the server; perhaps the credentials are not enough",
+        );
+        return None;
+    }
+    Some(collection)
+}
+
+fn destination(about: &mut About, peer: &Peer, name: &str, all: &[Collection]) {
+    let Some(collection) = collection(about, peer, name, all) else { return };
+    if collection.inbox_services.is_empty() {
+        about.warning(
+            format!("the server names no inbox for the collection `{name}`"),
+            "it may refuse messages for it (DESTINATION_COLLECTION_ERROR)",
+        );
+    } else {
+        about.fine(format!("`{name}` takes content"));
+    }
+}
+
+/// What an inbox accepts, where the server says so.
+async fn accepted(peer: &Peer, found: &Found, name: Option<&str>, all: Option<&[Collection]>) -> Vec<ContentBinding> {
+    let Ok(Some((instances, base))) = peer.services().await else { return Vec::new() };
+    let described = all.unwrap_or_default().iter().find(|one| Some(one.name.as_str()) == name);
+    let of_collection = described
+        .map(|one| services::from_collection(one, ServiceType::Inbox, peer.version, &base))
+        .unwrap_or_default();
+    let of_discovery = services::from_discovery(&instances, ServiceType::Inbox, peer.version, &base);
+    let mut candidates = of_collection.into_iter().chain(of_discovery);
+    candidates.find(|one| one.url.as_ref() == Some(&found.url)).map(|one| one.content_bindings).unwrap_or_default()
+}

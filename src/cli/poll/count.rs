@@ -1,0 +1,88 @@
+//! `poll --count`: how many content blocks there are, without fetching one.
+
+use chrono::{DateTime, Utc};
+use serde_json::json;
+
+use super::Wanted;
+use crate::cli::output::{Say, json as print};
+use crate::cli::services::redacted;
+use crate::cli::{End, Result, Trouble, progress, runtime};
+use crate::config::units;
+use crate::peer::{Peer, PeerError};
+use crate::taxii::Version;
+use crate::taxii::exchange::{self, Pace, Plan, Poll};
+use crate::taxii::message::{
+    Body, CollectionType, ContentBinding, Parameters, PollResponse, RecordCount, ResponseType, ServiceType,
+};
+
+/// Asks with COUNT_ONLY. A server may leave the count out (Services Specification 1.1, section 4.4.9).
+pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Result<End> {
+    if wanted.target.peer.version == Version::V10 {
+        return Err(Trouble::failed("TAXII 1.0 has no way to ask for a count", "poll without --count"));
+    }
+    let words = || format!("asking {}", wanted.target.shown());
+    let response = runtime()?.block_on(progress::shown(words, ask(wanted, now)))?;
+    let text = match response.record_count {
+        Some(RecordCount { count, partial: false }) => count.to_string(),
+        Some(RecordCount { count, partial: true }) => format!("at least {count}"),
+        None => "count not provided".to_owned(),
+    };
+    Say::new(as_json).line(&text);
+    if as_json {
+        let answer = json!({
+            "feed": wanted.feed,
+            "server": wanted.target.name,
+            "collection": wanted.settings.collection,
+            "since": wanted.since.as_ref().map(|since| &since.text),
+            "until": response.end_as_written(),
+            "count": response.record_count.map(|record| record.count),
+            "partial": response.record_count.is_some_and(|record| record.partial),
+        });
+        print(&redacted(&wanted.target.peer, answer));
+    }
+    Ok(End::Good)
+}
+
+async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<PollResponse, PeerError> {
+    let (peer, settings) = (&wanted.target.peer, &wanted.settings);
+    let address = peer.address(ServiceType::Poll, Some(&settings.collection)).await?;
+    let binding = |id: &String| ContentBinding { id: id.clone(), subtypes: Vec::new() };
+    let plan = Plan {
+        collection: settings.collection.clone(),
+        // A poll by subscription has no place for COUNT_ONLY.
+        subscription_id: None,
+        asynchronous: false,
+        parameters: Parameters {
+            response_type: ResponseType::CountOnly,
+            content_bindings: settings.content_bindings.iter().map(binding).collect(),
+            query: wanted.query.clone(),
+        },
+        patience: std::time::Duration::ZERO,
+    };
+    let range = if is_set(peer, &settings.collection).await { None } else { range(wanted).await };
+    let (message, url) = peer.ask(&address.url, Poll::new(plan, range, now).request()).await?;
+    match message.body {
+        Body::PollResponse(response) => Ok(response),
+        other => {
+            let what = format!("a {} where a count was asked for", other.name(message.version));
+            Err(PeerError::Unreadable { url: url.to_string(), what })
+        }
+    }
+}
+
+async fn range(wanted: &Wanted) -> Option<exchange::Range> {
+    let peer = &wanted.target.peer;
+    let pace = Pace {
+        lag: std::time::Duration::ZERO,
+        window: units::LONGEST,
+        overlap: std::time::Duration::ZERO,
+        precision: peer.precision,
+    };
+    exchange::ask(None, wanted.since.as_ref().map(|since| since.at), wanted.end().await, &pace)
+}
+
+/// A server that does not describe the collection is asked for a range of it.
+async fn is_set(peer: &Peer, collection: &str) -> bool {
+    let described = peer.collection(collection).await.ok().flatten();
+    described.is_some_and(|described| described.collection_type == CollectionType::DataSet)
+}

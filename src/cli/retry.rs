@@ -1,0 +1,191 @@
+//! `retry`: failed files go back into their drop directory. The agent may be at work: it finds them as any other file.
+
+use std::collections::HashSet;
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::output::{Say, complain};
+use super::{End, Result, load};
+use crate::config::{self, Config};
+use crate::store::StoreError;
+use crate::store::disk::{Dir, show};
+use crate::store::failed::Failed;
+use crate::store::ledger::Ledger;
+
+/// A receipt, as far as it is needed.
+#[derive(Deserialize)]
+struct Receipt {
+    sha256: Option<String>,
+    inboxes: Vec<Entry>,
+}
+
+#[derive(Deserialize)]
+struct Entry {
+    inbox: String,
+    outcome: String,
+}
+
+/// One failed file.
+struct Found<'a> {
+    drop: &'a str,
+    failed: &'a Failed,
+    name: OsString,
+}
+
+/// Puts failed files back.
+pub(super) fn retry(file: &Path, wanted: &[OsString], all: bool) -> Result<End> {
+    let config = load(file)?.config;
+    let directories = directories(&config)?;
+    let mut found = Vec::new();
+    for (drop, settings, failed) in &directories {
+        for name in failed.names()? {
+            if all || wanted.iter().any(|wanted| is_meant(wanted, &settings.path, &name)) {
+                found.push(Found { drop, failed, name });
+            }
+        }
+    }
+    let missing: Vec<&OsString> =
+        wanted.iter().filter(|wanted| !found.iter().any(|found| file_name(wanted) == found.name)).collect();
+    say_ambiguous(&found, wanted);
+    let mut end = if missing.is_empty() { End::Good } else { End::Failed };
+    if found.is_empty() && all {
+        Say::new(false).line("there are no failed files");
+    }
+    let ledger = if found.is_empty() { None } else { Some(ledger(&config)?) };
+    for one in &found {
+        if let Some(ledger) = &ledger
+            && put_back(ledger, one)? == End::Failed
+        {
+            end = End::Failed;
+        }
+    }
+    for name in missing {
+        complain(&unknown(name, &directories)?, "`ls DROP/failed` shows what is there");
+    }
+    Ok(end)
+}
+
+type Directory<'c> = (&'c str, &'c config::Drop, Failed);
+
+fn directories(config: &Config) -> Result<Vec<Directory<'_>>> {
+    let mut directories = Vec::new();
+    for (name, settings) in &config.drops {
+        if let Some(failed) = Failed::open(&settings.path)? {
+            directories.push((name.as_str(), settings, failed));
+        }
+    }
+    Ok(directories)
+}
+
+/// The ledger, also while the agent writes it: both wait for each other's transactions.
+fn ledger(config: &Config) -> Result<Ledger> {
+    Dir::make(&config.state_dir, 0o700).map_err(StoreError::from)?;
+    Ok(Ledger::open(&config.state_dir)?)
+}
+
+/// A name means any failed file of this name; a path means the one it leads to.
+fn is_meant(wanted: &OsStr, drop: &Path, name: &OsStr) -> bool {
+    let path = Path::new(wanted);
+    if path.components().count() < 2 {
+        return wanted == name;
+    }
+    let absolute = |path: &Path| std::path::absolute(path).ok();
+    absolute(path).is_some_and(|path| Some(path) == absolute(&drop.join("failed").join(name)))
+}
+
+fn file_name(wanted: &OsStr) -> &OsStr {
+    Path::new(wanted).file_name().unwrap_or(wanted)
+}
+
+fn say_ambiguous(found: &[Found<'_>], wanted: &[OsString]) {
+    for name in wanted {
+        let drops: Vec<&str> = found.iter().filter(|found| found.name == *name).map(|found| found.drop).collect();
+        if drops.len() > 1 {
+            let (count, drops) = (drops.len(), drops.join(", "));
+            Say::new(true)
+                .line(&format!("{} is in {count} drop directories ({drops}): all of them go back", show(name)));
+        }
+    }
+}
+
+/// What inboxes have the file is noted first: once it is back, the agent may take it in at once.
+fn put_back(ledger: &Ledger, found: &Found<'_>) -> Result<End> {
+    let Found { drop, failed, name } = found;
+    if let (Some(inode), Some(receipt)) = (failed.inode(name)?, failed.receipt(name)?)
+        && let Some((sha256, inboxes)) = accepted(&receipt)
+    {
+        let directory = ledger.drop_directory(drop)?;
+        ledger.note_settled_before(directory, inode, &sha256, &inboxes)?;
+    }
+    match failed.put_back(name)? {
+        Some(back) if back == *name => Say::new(false).line(&format!("{}: back in drop directory {drop}", show(name))),
+        Some(back) => {
+            Say::new(false).line(&format!("{}: back in drop directory {drop}, as {}", show(name), show(&back)));
+        }
+        None => {
+            complain(&format!("{} is no longer in failed/ of drop directory {drop}", show(name)), "");
+            return Ok(End::Failed);
+        }
+    }
+    Ok(End::Good)
+}
+
+/// The inboxes that have the file, by its receipt. A receipt that cannot be read says nothing, and nothing is lost: the
+/// file is sent once more.
+fn accepted(receipt: &[u8]) -> Option<([u8; 32], Vec<String>)> {
+    let Receipt { sha256, inboxes } = serde_json::from_slice(receipt).ok()?;
+    let good = |entry: &Entry| matches!(entry.outcome.as_str(), "accepted" | "duplicate");
+    let inboxes = inboxes.into_iter().filter(good).map(|entry| entry.inbox).collect();
+    Some((digest(&sha256?)?, inboxes))
+}
+
+fn digest(text: &str) -> Option<[u8; 32]> {
+    let mut digest = [0; 32];
+    if text.len() != 64 || !text.is_ascii() {
+        return None;
+    }
+    for (index, byte) in digest.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * index..2 * index + 2], 16).ok()?;
+    }
+    Some(digest)
+}
+
+fn unknown(name: &OsStr, directories: &[Directory<'_>]) -> Result<String> {
+    let mut known = HashSet::new();
+    for (_, _, failed) in directories {
+        known.extend(failed.names()?.into_iter().filter_map(|name| name.into_string().ok()));
+    }
+    let near = name.to_str().and_then(|name| config::nearest(name, known.iter().map(String::as_str)));
+    let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
+    Ok(format!("there is no failed file {}{near}", show(name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_receipt_tells_which_inboxes_have_the_file() {
+        let sha256 = "0f".repeat(32);
+        let receipt = format!(
+            r#"{{"file":"a","sha256":"{sha256}","inboxes":[{{"inbox":"a","outcome":"accepted"}},
+            {{"inbox":"b","outcome":"refused"}},{{"inbox":"c","outcome":"duplicate"}}]}}"#
+        );
+        assert_eq!(accepted(receipt.as_bytes()), Some(([15; 32], vec!["a".to_owned(), "c".to_owned()])));
+        for damaged in ["", "{}", r#"{"sha256":null,"inboxes":[]}"#, r#"{"sha256":"zz","inboxes":[]}"#] {
+            assert_eq!(accepted(damaged.as_bytes()), None, "{damaged}");
+        }
+    }
+
+    #[test]
+    fn a_path_means_one_file_and_a_name_every_file_of_that_name() {
+        let drop = Path::new("/drop/one");
+        let name = OsStr::new("a.xml");
+        assert!(is_meant(OsStr::new("a.xml"), drop, name));
+        assert!(is_meant(OsStr::new("/drop/one/failed/a.xml"), drop, name));
+        assert!(!is_meant(OsStr::new("/drop/two/failed/a.xml"), drop, name));
+        assert!(!is_meant(OsStr::new("b.xml"), drop, name));
+    }
+}

@@ -1,0 +1,151 @@
+//! Sending what one inbox is owed.
+
+mod attempt;
+mod pass;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio_util::sync::CancellationToken;
+
+use super::blocking;
+use super::leave::Drops;
+use super::watch::Bell;
+use crate::clock::Clock;
+use crate::config;
+use crate::observe::lines;
+use crate::peer::Peer;
+use crate::store::Result;
+use crate::store::ledger::{Due, Ledger, Owed, Settled};
+
+use pass::Pass;
+
+/// An inbox that is owed nothing is looked after this often; a clock that jumps back makes no wait longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+
+/// After trouble with the store.
+const STORE_TROUBLE: Duration = Duration::from_secs(10);
+
+/// One inbox, ready to be sent to.
+#[derive(Clone, Debug)]
+pub struct InboxWalk {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its configuration.
+    pub settings: config::Inbox,
+    /// Its server.
+    pub peer: Arc<Peer>,
+    /// The ledger.
+    pub ledger: Arc<Ledger>,
+    /// The open drop directories.
+    pub drops: Drops,
+    /// Rung when files were admitted.
+    pub bell: Bell,
+    /// Our clock.
+    pub clock: Clock,
+    /// Set when the agent stops.
+    pub stop: CancellationToken,
+}
+
+/// What `run --once` came to at one inbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Delivered {
+    /// Files it accepted, or had accepted before.
+    pub accepted: u64,
+    /// Files that did not get there.
+    pub failed: u64,
+    /// Why the last of them did not.
+    pub reason: Option<String>,
+}
+
+/// What an attempt came to.
+struct Attempted {
+    settled: Vec<Settled>,
+    /// The inbox could not be reached, or has trouble of its own.
+    passing: bool,
+    /// There was an answer, or none was needed.
+    answered: bool,
+    /// Until when the whole inbox is left alone, and why.
+    pause: Option<(DateTime<Utc>, String)>,
+}
+
+/// What is tried, and how trouble is treated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mode {
+    /// What is due, as the ledger says.
+    Due,
+    /// Also what waits because the agent chose to: something may have been mended.
+    Hurry,
+    /// As `Hurry`, and what fails for a passing reason is tried again at once a few times: there is no later.
+    Once,
+}
+
+impl InboxWalk {
+    /// Sends what is owed whenever it is due, until the agent stops.
+    pub async fn run(self) {
+        let mut down = 0;
+        let mut mode = Mode::Hurry;
+        while !self.stop.is_cancelled() {
+            if let Err(error) = Pass::new(&self, mode, &mut down).run().await {
+                lines::inbox_trouble(&self.name, &error.to_string(), error.hint());
+                self.pause(STORE_TROUBLE).await;
+            }
+            self.wait_for_work().await;
+            mode = if self.bell.take_hurry() { Mode::Hurry } else { Mode::Due };
+        }
+    }
+
+    /// Tries everything that is owed, whatever pause the agent had chosen itself.
+    pub async fn run_once(self) -> Result<Delivered> {
+        Pass::new(&self, Mode::Once, &mut 0).run().await
+    }
+
+    async fn pause(&self, pause: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            () = self.stop.cancelled() => {}
+        }
+    }
+
+    /// The files that are owed for longest, whatever they wait for.
+    async fn oldest(&self, limit: u32) -> Result<Vec<Owed>> {
+        let (ledger, inbox) = (self.ledger.clone(), self.name.clone());
+        let now = DateTime::<Utc>::MAX_UTC;
+        blocking(move || Ok(ledger.due(Due { inbox: &inbox, now, hurry: true, after: 0, limit })?)).await
+    }
+
+    /// When there is something to do, if anything is owed.
+    async fn next(&self) -> Result<Option<DateTime<Utc>>> {
+        let (ledger, name) = (self.ledger.clone(), self.name.clone());
+        let next = blocking(move || Ok(ledger.next_try(&name)?)).await?;
+        let expires = self.oldest(1).await?.first().and_then(|owed| self.expires(owed));
+        Ok(next.map(|next| expires.map_or(next, |expires| next.min(expires))))
+    }
+
+    async fn wait_for_work(&self) {
+        let pause = match self.next().await {
+            Ok(Some(at)) => (at - self.clock.now()).to_std().unwrap_or(Duration::from_millis(50)),
+            Ok(None) => LONGEST_WAIT,
+            Err(_) => STORE_TROUBLE,
+        };
+        tokio::select! {
+            () = self.bell.wait() => {}
+            () = self.pause(pause.min(LONGEST_WAIT)) => {}
+        }
+    }
+
+    /// Records what attempts came to, in one transaction, and lets leave what is owed to nobody any more.
+    async fn record(&self, settled: Vec<Settled>, pause: Option<(DateTime<Utc>, String)>) -> Result<()> {
+        let (ledger, drops, name, now) = (self.ledger.clone(), self.drops.clone(), self.name.clone(), self.clock.now());
+        blocking(move || {
+            let finished = ledger.record(&settled, now)?;
+            if let Some((until, words)) = pause {
+                ledger.postpone(&name, until, &words, now)?;
+                lines::inbox_paused(&name, until, &words);
+            }
+            drops.let_leave(&ledger, &finished)
+        })
+        .await
+    }
+}

@@ -1,0 +1,246 @@
+//! One pass over what an inbox is owed, `connections` messages at a time.
+
+use std::collections::{HashSet, VecDeque};
+
+use chrono::{DateTime, Utc};
+use tokio::task::{JoinError, JoinSet};
+
+use super::super::blocking;
+use super::{Attempted, Delivered, InboxWalk, Mode};
+use crate::peer::Patience;
+use crate::store::Result;
+use crate::store::ledger::{Due, FileId, Outcome, Owed, Settled};
+use crate::taxii::status::backoff;
+use crate::taxii::time::later;
+
+/// So many files are looked up at once.
+const LOOKED_UP: u32 = 64;
+
+/// After so many messages in a row that failed for passing reasons it is the inbox that is taken to be down, not the
+/// files.
+const DOWN: u32 = 2;
+
+/// A message that has landed: the files it held, and what it came to.
+type Landed = (Vec<FileId>, Result<Attempted>);
+
+/// One pass.
+pub(super) struct Pass<'a> {
+    walk: &'a InboxWalk,
+    mode: Mode,
+    /// Messages in a row that failed for passing reasons; counted over passes.
+    down: &'a mut u32,
+    /// Files that are not to be looked up: they are under way, or were tried and a second time is not wanted.
+    taken: HashSet<FileId>,
+    queue: VecDeque<Owed>,
+    delivered: Delivered,
+    /// Files that were tried in vain and are still owed.
+    open: u64,
+    /// The inbox takes nothing just now.
+    paused: bool,
+    /// The last trouble was an answer: the server is there.
+    answers: bool,
+}
+
+impl<'a> Pass<'a> {
+    pub(super) fn new(walk: &'a InboxWalk, mode: Mode, down: &'a mut u32) -> Pass<'a> {
+        let (taken, queue, delivered) = (HashSet::new(), VecDeque::new(), Delivered::default());
+        Pass { walk, mode, down, taken, queue, delivered, open: 0, paused: false, answers: true }
+    }
+
+    pub(super) async fn run(mut self) -> Result<Delivered> {
+        self.give_up().await?;
+        let mut flying: JoinSet<Landed> = JoinSet::new();
+        loop {
+            while flying.len() < self.walk.settings.connections as usize {
+                let batch = self.next_batch().await?;
+                if batch.is_empty() {
+                    break;
+                }
+                self.taken.extend(batch.iter().map(|owed| owed.file.id));
+                let (walk, mode) = (self.walk.clone(), self.patience());
+                flying.spawn(async move {
+                    let files = batch.iter().map(|owed| owed.file.id).collect();
+                    (files, walk.deliver(batch, mode).await)
+                });
+            }
+            let Some(first) = flying.join_next().await else { break };
+            let mut landed = vec![first];
+            while let Some(more) = flying.try_join_next() {
+                landed.push(more);
+            }
+            self.land(landed.into_iter().filter_map(joined).collect()).await?;
+        }
+        self.count_what_is_left().await?;
+        Ok(self.delivered)
+    }
+
+    /// The next files for one message; none where there are none, or nothing is to be sent now.
+    async fn next_batch(&mut self) -> Result<Vec<Owed>> {
+        let given_up = self.mode == Mode::Once && *self.down >= DOWN && !self.answers;
+        if self.walk.stop.is_cancelled() || given_up || self.paused {
+            return Ok(Vec::new());
+        }
+        if self.queue.is_empty() {
+            self.queue = self.due().await?;
+        }
+        let single = |owed: &Owed| owed.alone || owed.duplicate;
+        let mut batch: Vec<Owed> = self.queue.pop_front().into_iter().collect();
+        if batch.first().is_some_and(single) {
+            return Ok(batch);
+        }
+        let most = self.walk.settings.max_batch as usize;
+        while batch.len() < most
+            && let Some(next) = self.queue.front()
+            && !single(next)
+            && (self.walk.resends(next) || !batch.iter().any(|one| one.file.sha256 == next.file.sha256))
+        {
+            batch.extend(self.queue.pop_front());
+        }
+        Ok(batch)
+    }
+
+    /// What is pending for too long is given up, also where it waits because a server asked for it. The oldest come
+    /// first.
+    async fn give_up(&mut self) -> Result<()> {
+        loop {
+            let owed = self.walk.oldest(LOOKED_UP).await?;
+            let expired: Vec<Settled> = owed.iter().filter_map(|owed| self.walk.expired(owed)).collect();
+            let all = expired.len() == LOOKED_UP as usize;
+            if let Some(last) = expired.last() {
+                self.delivered.failed += expired.len() as u64;
+                self.delivered.reason = last.message.clone();
+                self.walk.record(expired, None).await?;
+            }
+            if !all {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Every file is tried in `run --once` while the server answers at all, but not for long where it has trouble.
+    fn patience(&self) -> Mode {
+        if self.mode == Mode::Once && *self.down >= DOWN { Mode::Hurry } else { self.mode }
+    }
+
+    async fn due(&self) -> Result<VecDeque<Owed>> {
+        let (ledger, name, now) = (self.walk.ledger.clone(), self.walk.name.clone(), self.walk.clock.now());
+        let limit = LOOKED_UP.saturating_add(u32::try_from(self.taken.len()).unwrap_or(u32::MAX));
+        let hurry = self.mode != Mode::Due;
+        let owed = blocking(move || Ok(ledger.due(Due { inbox: &name, now, hurry, after: 0, limit })?)).await?;
+        let mut owed: VecDeque<Owed> = owed.into_iter().filter(|owed| !self.taken.contains(&owed.file.id)).collect();
+        for one in &mut owed {
+            one.duplicate &= !self.walk.resends(one);
+        }
+        Ok(owed)
+    }
+
+    /// What has come back, recorded in one transaction. Trouble with the store in one delivery does not lose what the
+    /// others came to.
+    async fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
+        let (mut settled, mut pause, mut trouble) = (Vec::new(), None, Ok(()));
+        for (files, attempted) in landed {
+            let attempted = match attempted {
+                Ok(attempted) => attempted,
+                Err(error) => {
+                    trouble = Err(error);
+                    continue;
+                }
+            };
+            *self.down = if attempted.passing { *self.down + 1 } else { 0 };
+            self.answers = attempted.answered;
+            self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
+            pause = attempted.pause.or(pause);
+            self.count(&files, &attempted.settled);
+            settled.extend(attempted.settled);
+        }
+        if *self.down >= DOWN && pause.is_none() {
+            let words = settled.iter().rev().find_map(|one| one.message.clone()).unwrap_or_default();
+            pause = Some((later(self.walk.clock.now(), backoff(*self.down, fastrand::u64(..))), words));
+        }
+        if self.mode == Mode::Once {
+            pause = None;
+        }
+        self.paused |= pause.is_some();
+        self.walk.record(settled, pause).await?;
+        trouble
+    }
+
+    fn count(&mut self, files: &[FileId], settled: &[Settled]) {
+        for one in settled {
+            // What was sent in a batch in vain is sent again singly, in this pass too.
+            let again = one.outcome.is_none() && one.alone;
+            if one.outcome.is_some_and(Outcome::is_good) {
+                self.delivered.accepted += 1;
+            } else if !again {
+                self.delivered.failed += 1;
+                self.open += u64::from(one.outcome.is_none());
+                self.delivered.reason = one.message.clone().or(self.delivered.reason.take());
+            }
+            if self.mode == Mode::Due || again {
+                self.taken.remove(&one.file);
+            }
+        }
+        // What was not tried after all is still due.
+        for file in files.iter().filter(|file| !settled.iter().any(|one| one.file == **file)) {
+            self.taken.remove(file);
+        }
+    }
+
+    /// Files that were not tried: they wait because a server asked for it, or because the inbox is down.
+    async fn count_what_is_left(&mut self) -> Result<()> {
+        if self.mode != Mode::Once {
+            return Ok(());
+        }
+        let (ledger, name) = (self.walk.ledger.clone(), self.walk.name.clone());
+        let owed = blocking(move || Ok(ledger.owed(&name)?)).await?;
+        self.delivered.failed += owed.saturating_sub(self.open);
+        Ok(())
+    }
+}
+
+impl InboxWalk {
+    /// One message, tried as often as the mode wants.
+    async fn deliver(&self, mut batch: Vec<Owed>, mode: Mode) -> Result<Attempted> {
+        let patience = Patience::default();
+        let began = self.clock.moment();
+        let mut tries = 0;
+        loop {
+            let attempted = self.attempt(&batch).await?;
+            tries += 1;
+            let waits = |one: &Settled| one.outcome.is_none() && !one.alone;
+            if mode != Mode::Once || !attempted.settled.iter().any(waits) {
+                return Ok(attempted);
+            }
+            let asked = attempted.settled.iter().any(|one| one.asked);
+            let left = patience.within.saturating_sub(self.clock.since(began));
+            let wait = until(&attempted.settled).map(|until| (until - self.clock.now()).to_std().unwrap_or_default());
+            let wait = wait.unwrap_or_default();
+            let wait = if asked { wait } else { wait.min(left / 2) };
+            let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };
+            if !patient || tries > patience.retries || self.stop.is_cancelled() {
+                return Ok(attempted);
+            }
+            for (owed, one) in batch.iter_mut().zip(&attempted.settled) {
+                owed.attempts += 1;
+                owed.refusals += u32::from(one.refusal);
+            }
+            self.record(attempted.settled, None).await?;
+            self.pause(wait).await;
+        }
+    }
+}
+
+fn until(settled: &[Settled]) -> Option<DateTime<Utc>> {
+    settled.iter().filter_map(|one| one.next_try).max()
+}
+
+/// A panic of a delivery goes on here; one that was aborted belongs to nobody.
+fn joined<T>(result: Result<T, JoinError>) -> Option<T> {
+    match result {
+        Ok(value) => Some(value),
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => None,
+        },
+    }
+}

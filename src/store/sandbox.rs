@@ -1,0 +1,139 @@
+//! The process locks itself in, where the kernel offers it (Landlock, since Linux 5.19): from then on a flaw in a parser
+//! reads and writes no more of the file system than the agent itself has business with.
+//!
+//! A rule belongs to a directory, not to its path: one that is replaced or mounted anew is another one. So what is let
+//! in is the directory that *holds* a path of the configuration, and an output directory that an operator makes again,
+//! or a password file that is renamed into place, is found as before.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, BitFlags, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError,
+    RulesetStatus, make_bitflags, path_beneath_rules,
+};
+
+use super::disk::{is_there, real};
+
+/// What the C library, the resolver, TLS and the local time read. Some of it is replaced while the agent runs.
+const SYSTEM: [&str; 11] = [
+    "/etc",
+    "/usr",
+    "/lib",
+    "/lib64",
+    "/nix/store",
+    "/gnu/store",
+    "/run/systemd/resolve",
+    "/run/resolvconf",
+    "/run/NetworkManager",
+    "/run/nscd",
+    "/var/lib/sss",
+];
+
+/// Where SQLite sorts what does not fit into its cache.
+const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
+
+/// Opening and listing. To execute is in neither list: the agent starts no program.
+const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
+
+/// Why the process is not locked in.
+#[derive(Debug, thiserror::Error)]
+pub enum Unconfined {
+    /// The kernel has no Landlock, or only the first, which forbids every rename from one directory to another.
+    #[error("the kernel does not offer it")]
+    NotOffered,
+    /// It has, and something else is wrong.
+    #[error("{0}")]
+    Failed(#[from] RulesetError),
+}
+
+/// The directories that are let in, by their real paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sandbox {
+    read: Vec<PathBuf>,
+    write: Vec<PathBuf>,
+}
+
+impl Sandbox {
+    /// Around what these files and directories need: `read` is only read, `write` is read, written and made.
+    pub fn around(read: &[PathBuf], write: &[PathBuf]) -> Sandbox {
+        // A secret may be a link that is turned to another directory when it is rotated.
+        let beside_links = read.iter().filter_map(|path| path.parent().map(real)).filter(|path| path != Path::new("/"));
+        let resolver = holder(Path::new("/etc/resolv.conf"));
+        let system = SYSTEM.iter().map(PathBuf::from).chain([resolver]);
+        let elsewhere = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+        let temporary = TEMPORARY.iter().map(PathBuf::from).chain(elsewhere);
+        Sandbox {
+            read: read.iter().map(|path| holder(path)).chain(beside_links).chain(system).collect(),
+            write: write.iter().map(|path| holder(path)).chain(temporary).collect(),
+        }
+    }
+
+    /// Locks the calling thread in, and every thread that it starts from now on. There is no way back.
+    pub fn enforce(&self) -> Result<(), Unconfined> {
+        let created = Ruleset::default()
+            .set_compatibility(CompatLevel::HardRequirement)
+            .handle_access(AccessFs::from_all(ABI::V2));
+        let Ok(created) = created else { return Err(Unconfined::NotOffered) };
+        let write = (AccessFs::from_all(ABI::V3)) & !BitFlags::from(AccessFs::Execute);
+        let status = created
+            .set_compatibility(CompatLevel::BestEffort)
+            .handle_access(AccessFs::from_all(ABI::V3))?
+            .create()?
+            .add_rules(path_beneath_rules(&self.read, READ))?
+            .add_rules(path_beneath_rules(&self.write, write))?
+            .restrict_self()?;
+        match status.ruleset {
+            RulesetStatus::NotEnforced => Err(Unconfined::NotOffered),
+            _ => Ok(()),
+        }
+    }
+
+    /// The first of these paths that is out of reach: of `read` to be read, of `write` to be written.
+    pub fn outside<'a>(&self, read: &'a [PathBuf], write: &'a [PathBuf]) -> Option<&'a Path> {
+        let within = |path: &Path, let_in: &[PathBuf]| let_in.iter().any(|directory| real(path).starts_with(directory));
+        let written = write.iter().find(|path| !within(path, &self.write));
+        let read = || read.iter().find(|path| !within(path, &self.read) && !within(path, &self.write));
+        written.or_else(read).map(PathBuf::as_path)
+    }
+}
+
+/// The directory that holds a path, or the nearest above it that is there. What lies in the root directory is let in
+/// itself: nothing would be left outside otherwise.
+fn holder(path: &Path) -> PathBuf {
+    let path = real(path);
+    let there = |path: &&Path| is_there(path).unwrap_or(false);
+    match path.ancestors().skip(1).find(there) {
+        Some(above) if above != Path::new("/") => above.to_owned(),
+        above if there(&path.as_path()) || above.is_none() => path,
+        _ => PathBuf::from("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_let_in_is_the_directory_that_holds_a_path() {
+        let site = tempfile::tempdir().unwrap();
+        let root = real(site.path());
+        assert_eq!(holder(&root.join("output")), root, "it may be made, and made again");
+        assert_eq!(holder(&root.join("not/there/yet")), root);
+        assert_eq!(holder(Path::new("/usr")), Path::new("/usr"));
+        assert_eq!(holder(Path::new("/no-such-directory")), Path::new("/"));
+    }
+
+    #[test]
+    fn a_path_outside_is_named() {
+        let site = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let at = |name: &str| vec![site.path().join(name)];
+        let sandbox = Sandbox::around(&at("secrets/password"), &at("spool/indicators"));
+        assert_eq!(sandbox.outside(&at("secrets/other"), &at("spool/new")), None);
+        let elsewhere = vec![PathBuf::from("/var/lib/elsewhere/output")];
+        assert_eq!(sandbox.outside(&[], &elsewhere), Some(elsewhere[0].as_path()));
+        assert_eq!(sandbox.outside(&elsewhere, &[]), Some(elsewhere[0].as_path()));
+        let system = vec![PathBuf::from("/etc/ssl/certs/ca-certificates.crt")];
+        assert_eq!(sandbox.outside(&system, &[]), None);
+        assert_eq!(sandbox.outside(&[], &system), Some(system[0].as_path()), "to be read, not to be written");
+    }
+}

@@ -1,0 +1,130 @@
+//! `cursor`: shown, set and cleared.
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::{Bench, until};
+
+/// A bench whose agent has handed over two samples.
+fn polled() -> Bench {
+    let bench = Bench::new();
+    bench.publish("default", 2);
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("output").len(), 4);
+    bench
+}
+
+fn cursor(bench: &Bench) -> Option<DateTime<Utc>> {
+    let shown = bench.run(["cursor", "show", "--json"]).ended(0).json();
+    let text = shown["feeds"]["indicators"]["cursor"].as_str()?.to_owned();
+    Some(DateTime::parse_from_rfc3339(&text).unwrap().to_utc())
+}
+
+fn clear_output(bench: &Bench) {
+    for name in bench.listed("output") {
+        std::fs::remove_file(bench.path("output").join(name)).unwrap();
+    }
+}
+
+#[test]
+fn a_cursor_is_shown_before_anything_ran_and_nothing_is_made_for_it() {
+    let bench = Bench::new();
+    bench.run(["cursor", "show"]).ended(0).said("indicators: none");
+    assert_eq!(cursor(&bench), None);
+    assert!(!bench.path("state").exists());
+}
+
+#[test]
+fn a_cursor_is_shown_while_the_agent_runs() {
+    let bench = polled();
+    let before = cursor(&bench).unwrap();
+    assert!(before > Utc::now() - TimeDelta::minutes(5));
+    let _agent = bench.agent();
+    assert!(cursor(&bench).unwrap() >= before);
+    bench.run(["cursor", "show", "indicators"]).ended(0).said("indicators: 20");
+}
+
+#[test]
+fn a_feed_that_is_no_longer_configured_is_shown_as_such() {
+    let bench = polled();
+    std::fs::write(bench.path("config.toml"), format!("state_dir = {:?}\n", bench.path("state"))).unwrap();
+    bench.run(["cursor", "show"]).ended(0).said("indicators (no longer configured): 20");
+    let shown = bench.run(["cursor", "show", "--json"]).ended(0).json();
+    assert_eq!(shown["feeds"]["indicators"]["configured"], false);
+    bench.run(["cursor", "clear", "indicators"]).ended(2);
+}
+
+#[test]
+fn moving_a_cursor_is_refused_while_the_agent_runs() {
+    let bench = polled();
+    let before = cursor(&bench);
+    let agent = bench.agent();
+    bench
+        .run(["cursor", "set", "indicators", "1h"])
+        .ended(1)
+        .complained("another taxii-sync")
+        .complained("stop the agent");
+    bench.run(["cursor", "clear", "indicators"]).ended(1).complained("another taxii-sync");
+    drop(agent);
+    bench.run(["cursor", "set", "indicators", "1h"]).ended(0);
+    assert!(cursor(&bench) < before);
+}
+
+#[test]
+fn a_cursor_is_set_to_a_time_or_to_how_long_ago() {
+    let bench = Bench::new();
+    bench.run(["cursor", "set", "indicators", "2024-03-01T00:00:00.5+01:00"]).ended(0).said("before: none");
+    let shown = bench.run(["cursor", "show", "--json"]).json();
+    assert_eq!(shown["feeds"]["indicators"]["cursor"], "2024-03-01T00:00:00.5+01:00");
+    bench.run(["cursor", "set", "indicators", "2h"]).ended(0).said("before: 2024-03-01");
+    let off = Utc::now() - TimeDelta::hours(2) - cursor(&bench).unwrap();
+    assert!(off.abs() < TimeDelta::minutes(1), "{off}");
+    bench
+        .run(["cursor", "set", "indicators", "2999-01-01T00:00:00Z"])
+        .ended(2)
+        .complained("ahead of the server's clock");
+    bench.run(["cursor", "set", "indicators", "tomorrow"]).ended(2);
+    bench.run(["cursor", "clear", "indicators"]).ended(0);
+    assert_eq!(cursor(&bench), None);
+}
+
+#[test]
+fn the_next_poll_goes_on_from_the_cursor_that_was_set() {
+    let bench = Bench::new();
+    bench.publish("default", 2);
+    bench.run(["cursor", "set", "indicators", "2s"]).ended(0);
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("output").len(), 0, "what lies before the cursor is stepped over");
+}
+
+#[test]
+fn what_was_handed_over_comes_again_only_with_again() {
+    let bench = polled();
+    clear_output(&bench);
+    bench.run(["cursor", "set", "indicators", "1h"]).ended(0).said("not handed over again");
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("output").len(), 0);
+    bench.run(["cursor", "set", "indicators", "1h", "--again"]).ended(0).said("is handed over again");
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("output").len(), 4);
+}
+
+#[test]
+fn a_cleared_cursor_begins_at_start_and_again_hands_everything_over_again() {
+    let bench = polled();
+    clear_output(&bench);
+    bench.run(["cursor", "clear", "indicators"]).ended(0);
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("output").len(), 0);
+    bench.run(["cursor", "clear", "indicators", "--again"]).ended(0).said("everything");
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("output").len(), 4);
+}
+
+#[test]
+fn the_agent_polls_at_start_from_the_cursor_that_was_set() {
+    let bench = polled();
+    clear_output(&bench);
+    bench.run(["cursor", "set", "indicators", "1h", "--again"]).ended(0);
+    let _agent = bench.agent();
+    until("the agent hands it over again", || bench.listed("output").len() == 4);
+}

@@ -1,0 +1,169 @@
+//! `retry`: failed files go back.
+
+use serde_json::Value;
+use taxii_sync::practice::samples::SAMPLES;
+use taxii_sync::practice::{Act, Auth, InboxSpec, Options, Service};
+use taxii_sync::taxii::message::ContentBinding;
+
+use super::{Bench, until};
+
+/// A server with two inboxes, `good` and `picky`; the picky one accepts nothing we have.
+fn two_inboxes(options: &mut Options) {
+    let nothing = ContentBinding { id: "urn:example:nothing".into(), subtypes: Vec::new() };
+    let inbox = |name: &str| InboxSpec { name: name.into(), ..InboxSpec::default() };
+    options.inboxes = vec![inbox("good"), InboxSpec { content_bindings: vec![nothing], ..inbox("picky") }];
+    options.auth = Auth::None;
+}
+
+/// A drop directory for both inboxes; `more` are further keys of it.
+fn configure(bench: &Bench, picky: &str, more: &str) {
+    let server = |name: &str, inbox: &str| format!("[servers.{name}]\ninbox = {:?}\n", bench.practice.url(inbox));
+    let text = format!(
+        "state_dir = {:?}\n{}{}[inboxes.good]\nserver = \"good\"\n[inboxes.picky]\nserver = \"picky\"\n\
+         [drops.outgoing]\npath = {:?}\ninboxes = [\"good\", \"picky\"]\nsettle = \"0s\"\n{more}\n",
+        bench.path("state"),
+        server("good", "inbox/good"),
+        server("picky", picky),
+        bench.path("outgoing"),
+    );
+    std::fs::write(bench.path("config.toml"), text).unwrap();
+}
+
+fn receipt(bench: &Bench, name: &str) -> Value {
+    serde_json::from_slice(&std::fs::read(bench.path("outgoing").join(name)).unwrap()).unwrap()
+}
+
+fn outcomes(receipt: &Value) -> Vec<(&str, &str)> {
+    let inboxes = receipt["inboxes"].as_array().unwrap();
+    inboxes.iter().map(|one| (one["inbox"].as_str().unwrap(), one["outcome"].as_str().unwrap())).collect()
+}
+
+/// A bench where `a.xml` has failed: the good inbox took it, the picky one did not.
+fn with_a_failure(more: &str) -> Bench {
+    let bench = Bench::with(two_inboxes);
+    configure(&bench, "inbox/picky", more);
+    bench.put("outgoing/a.xml", SAMPLES[0].xml);
+    bench.run(["run", "--once"]).ended(1);
+    assert_eq!(bench.listed("outgoing/failed"), ["a.xml", "a.xml.receipt.json"]);
+    assert_eq!(outcomes(&receipt(&bench, "failed/a.xml.receipt.json")), [("good", "accepted"), ("picky", "refused")]);
+    assert_eq!(bench.practice.stored("default").len(), 1);
+    bench
+}
+
+#[test]
+fn a_failed_file_goes_back_without_its_receipt() {
+    let bench = with_a_failure("");
+    bench.run(["retry", "a.xml"]).ended(0).said("a.xml: back in drop directory outgoing");
+    assert_eq!(bench.listed("outgoing"), ["a.xml", "failed", "sending", "sent"]);
+    assert_eq!(bench.listed("outgoing/failed"), [""; 0]);
+    assert_eq!(std::fs::read_to_string(bench.path("outgoing/a.xml")).unwrap(), SAMPLES[0].xml);
+}
+
+#[test]
+fn an_inbox_that_accepted_it_does_not_get_it_again() {
+    for more in ["", "resend_duplicates = true"] {
+        let bench = with_a_failure(more);
+        bench.run(["retry", "a.xml"]).ended(0);
+        configure(&bench, "inbox/good", more);
+        bench.run(["run", "--once"]).ended(0);
+        let receipt = receipt(&bench, "sent/a.xml.receipt.json");
+        assert_eq!(outcomes(&receipt), [("good", "duplicate"), ("picky", "accepted")], "{more}");
+        assert_eq!(receipt["inboxes"][0]["attempts"], 0);
+        let pushed: Vec<_> = bench.practice.requests().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(pushed.iter().filter(|path| path.ends_with("good")).count(), 2, "once each: {pushed:?}");
+    }
+}
+
+#[test]
+fn only_the_file_that_went_back_is_known_to_have_been_accepted() {
+    let bench = with_a_failure("resend_duplicates = true");
+    bench.run(["retry", "a.xml"]).ended(0);
+    bench.put("outgoing/same.xml", SAMPLES[0].xml);
+    configure(&bench, "inbox/good", "resend_duplicates = true");
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(outcomes(&receipt(&bench, "sent/same.xml.receipt.json")), [("good", "accepted"), ("picky", "accepted")]);
+    bench.put("outgoing/a.xml", SAMPLES[0].xml);
+    bench.run(["run", "--once"]).ended(0);
+    let again = receipt(&bench, "sent/a.1.xml.receipt.json");
+    assert_eq!(outcomes(&again), [("good", "accepted"), ("picky", "accepted")], "resend_duplicates sends it again");
+}
+
+#[test]
+fn a_file_that_was_mended_in_failed_goes_to_every_inbox() {
+    let bench = with_a_failure("resend_duplicates = true");
+    bench.put("outgoing/failed/a.xml", SAMPLES[1].xml);
+    bench.run(["retry", "a.xml"]).ended(0);
+    configure(&bench, "inbox/good", "resend_duplicates = true");
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(outcomes(&receipt(&bench, "sent/a.xml.receipt.json")), [("good", "accepted"), ("picky", "accepted")]);
+}
+
+#[test]
+fn a_retry_works_while_the_agent_runs() {
+    let bench = with_a_failure("resend_duplicates = true\nrescan = \"1s\"");
+    configure(&bench, "inbox/good", "resend_duplicates = true\nrescan = \"1s\"");
+    let _agent = bench.agent();
+    bench.run(["retry", "--all"]).ended(0).said("a.xml: back");
+    until("the agent sends it", || bench.path("outgoing/sent/a.xml.receipt.json").exists());
+    let receipt = receipt(&bench, "sent/a.xml.receipt.json");
+    assert_eq!(outcomes(&receipt), [("good", "duplicate"), ("picky", "accepted")]);
+}
+
+#[test]
+fn a_retried_file_is_pending_since_its_retry() {
+    let bench = with_a_failure("give_up = \"3s\"");
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    bench.run(["retry", "a.xml"]).ended(0);
+    configure(&bench, "inbox/good", "give_up = \"3s\"");
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.listed("outgoing/sent"), ["a.xml", "a.xml.receipt.json"]);
+}
+
+#[test]
+fn a_name_in_several_directories_means_all_of_them_and_a_path_means_one() {
+    let bench = Bench::new();
+    let second = format!("[drops.second]\npath = {:?}\ninboxes = [\"partner\"]\n", bench.path("second"));
+    bench.configure("", &second);
+    let failed = || {
+        bench.put("outgoing/failed/a.xml", "<a/>");
+        bench.put("second/failed/a.xml", "<a/>");
+    };
+    failed();
+    bench.run(["retry", "second/failed/a.xml"]).ended(0);
+    assert!(bench.path("outgoing/failed/a.xml").exists() && bench.path("second/a.xml").exists());
+    std::fs::remove_file(bench.path("second/a.xml")).unwrap();
+    failed();
+    bench.run(["retry", "a.xml"]).ended(0).complained("a.xml is in 2 drop directories (outgoing, second)");
+    assert!(bench.path("outgoing/a.xml").exists() && bench.path("second/a.xml").exists());
+}
+
+#[test]
+fn a_name_that_is_taken_replaces_nothing() {
+    let bench = Bench::new();
+    bench.put("outgoing/failed/a.xml", "<failed/>");
+    bench.put("outgoing/a.xml", "<new/>");
+    bench.run(["retry", "a.xml"]).ended(0).said("as a.1.xml");
+    assert_eq!(std::fs::read_to_string(bench.path("outgoing/a.xml")).unwrap(), "<new/>");
+    assert_eq!(std::fs::read_to_string(bench.path("outgoing/a.1.xml")).unwrap(), "<failed/>");
+}
+
+#[test]
+fn what_is_not_there_is_said_with_the_nearest_name_and_the_rest_goes_back() {
+    let bench = Bench::new();
+    bench.run(["retry", "--all"]).ended(0).said("there are no failed files");
+    bench.put("outgoing/failed/report.xml", "<a/>");
+    bench.run(["retry", "reprot.xml"]).ended(1).complained("did you mean report.xml?");
+    assert!(bench.path("outgoing/failed/report.xml").exists());
+    bench.run(["retry", "nothing.xml", "report.xml"]).ended(1).said("report.xml: back").complained("nothing.xml");
+    bench.run(["retry"]).ended(2).complained("--all");
+    bench.run(["retry", "--all", "x"]).ended(2);
+}
+
+#[test]
+fn a_receipt_that_cannot_be_read_costs_no_file() {
+    let bench = with_a_failure("");
+    bench.put("outgoing/failed/a.xml.receipt.json", "{ damaged");
+    bench.practice.forever(Service::Inbox, Act::honest());
+    bench.run(["retry", "a.xml"]).ended(0);
+    assert!(bench.path("outgoing/a.xml").exists() && !bench.path("outgoing/failed/a.xml.receipt.json").exists());
+}

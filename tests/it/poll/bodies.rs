@@ -1,0 +1,164 @@
+//! Replies that break off, and replies that are written in other ways.
+
+use std::collections::HashSet;
+
+use chrono::TimeDelta;
+use taxii_sync::practice::{Act, Close, Envelope, Framing, Service};
+
+use crate::common::{World, all_numbered, for_each, minutes_ago, numbered};
+
+/// An hour with five blocks in it.
+fn five_blocks() -> World {
+    let world = World::new().feed("");
+    world.add_numbered(5);
+    world
+}
+
+/// How a reply can break off: a Content-Length that is not reached, a chunk that does not come, a close.
+fn cuts() -> Vec<Act> {
+    let framings = [Framing::Honest, Framing::Chunked, Framing::UntilClose];
+    let closes = [Close::Fin, Close::Reset];
+    let mut cuts = vec![Act::honest().framing(Framing::ChunkedOpen), Act::honest().framing(Framing::LengthOff(10))];
+    for framing in framings {
+        cuts.extend(closes.map(|close| Act::honest().framing(framing).cut(900, close)));
+    }
+    cuts
+}
+
+#[test]
+fn of_a_reply_that_is_cut_nothing_is_handed_over_and_half_of_the_range_is_asked_for() {
+    for_each(cuts(), |cut| {
+        let world = five_blocks();
+        world.script(Service::Poll, vec![cut.clone()]);
+        world.run_once().ended(0);
+        assert_eq!(world.texts(), all_numbered(5), "{cut:?}");
+        let polls = world.polls();
+        let bounds = |index: usize| (polls[index].begin.clone().unwrap().at, polls[index].end.clone().unwrap().at);
+        let ((begin, end), (second_begin, second_end)) = (bounds(0), bounds(1));
+        assert_eq!(second_begin, begin, "{cut:?}");
+        let half = begin + (end - begin) / 2;
+        assert!((second_end - half).abs() < TimeDelta::seconds(1), "{cut:?}: {second_end} is not {half}");
+        assert_eq!(bounds(polls.len() - 1).1, end, "{cut:?}: the rest comes too");
+        assert_eq!(world.cursor(), Some(end));
+    });
+}
+
+#[test]
+fn a_reply_that_is_always_cut_is_never_asked_for_twice_down_to_one_second() {
+    for_each([Framing::Honest, Framing::Chunked, Framing::UntilClose], |framing| {
+        let world = five_blocks();
+        world.practice.forever(Service::Poll, Act::honest().framing(framing).cut(300, Close::Fin));
+        let ran = world.run_once();
+        ran.ended(1).said("cursor set");
+        assert_eq!((world.files().len(), world.cursor()), (0, None));
+        let ranges: Vec<(String, String)> =
+            world.polls().into_iter().map(|poll| (poll.begin.unwrap().text, poll.end.unwrap().text)).collect();
+        assert!((10..=16).contains(&ranges.len()), "{}", ranges.len());
+        assert_eq!(ranges.iter().collect::<HashSet<_>>().len(), ranges.len(), "a range was asked for twice");
+        let last = world.polls().pop().unwrap();
+        let asked = last.end.unwrap().at - last.begin.unwrap().at;
+        assert!(asked <= TimeDelta::milliseconds(1001), "{asked}");
+    });
+}
+
+#[test]
+fn what_lies_before_an_unreadable_reply_is_handed_over_and_the_error_names_the_way_past_it() {
+    let world = World::new().feed("");
+    let bad = minutes_ago(20);
+    world.add(minutes_ago(30), &numbered(1));
+    world.add(bad, "<a><b></a>");
+    world.add(minutes_ago(10), &numbered(2));
+    let ran = world.run_once();
+    ran.ended(1).said("cursor set indicators");
+    assert_eq!(world.texts(), [numbered(1)]);
+    let cursor = world.cursor().unwrap();
+    assert!(cursor < bad && bad - cursor <= TimeDelta::seconds(2), "{cursor} is just before {bad}");
+    // It costs a logarithm, not a walk.
+    assert!(world.polls().len() <= 30, "{}", world.polls().len());
+    let count = world.polls().len();
+    world.run_once().ended(1);
+    assert!(world.polls().len() > count, "it is tried again");
+    assert_eq!(world.texts(), [numbered(1)]);
+}
+
+#[test]
+fn an_unreadable_part_refuses_its_whole_result_and_nothing_comes_twice() {
+    let world = World::with(|options| options.max_result_size = 2).feed("");
+    world.add_numbered(5);
+    world.script(Service::Poll, vec![Act::honest(), Act::honest().cut(700, Close::Fin)]);
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), all_numbered(5));
+    assert_eq!(world.cursor(), Some(world.polls()[0].end.clone().unwrap().at));
+}
+
+#[test]
+fn a_reply_with_a_doctype_is_refused() {
+    let world = five_blocks();
+    let reply = concat!(
+        "<?xml version=\"1.0\"?><!DOCTYPE p [<!ENTITY x SYSTEM \"file:///etc/passwd\">]>",
+        "<t:Poll_Response xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" message_id=\"1\" ",
+        "in_response_to=\"1\" collection_name=\"default\"><t:Content_Block><t:Content_Binding binding_id=\"a\"/>",
+        "<t:Content>&x;</t:Content></t:Content_Block></t:Poll_Response>"
+    );
+    world.practice.forever(Service::Poll, Act::bytes(reply));
+    world.run_once().ended(1).said("DOCTYPE");
+    assert_eq!((world.files().len(), world.quarantine().len(), world.cursor()), (0, 0, None));
+}
+
+#[test]
+fn a_reply_may_be_written_in_other_encodings_and_with_space_before_it() {
+    let envelopes = [
+        Envelope::NoDeclaration,
+        Envelope::Bom,
+        Envelope::NewlineFirst,
+        Envelope::NewlineNoDeclaration,
+        Envelope::Utf16Le,
+        Envelope::Utf16Be,
+        Envelope::Latin1,
+    ];
+    let block = "<n a=\"\u{e9}\">gr\u{fc}n \u{4e2d} \u{1f600}</n>";
+    let plain = {
+        let world = World::new().feed("");
+        world.add(minutes_ago(10), block);
+        world.run_once().ended(0);
+        world.the_file().1
+    };
+    assert_eq!(plain, block.as_bytes());
+    for_each(envelopes, |envelope| {
+        let world = World::new().feed("");
+        world.add(minutes_ago(10), block);
+        world.practice.forever(Service::Poll, Act::honest().envelope(envelope));
+        world.run_once().ended(0);
+        let bytes = world.the_file().1;
+        if envelope == Envelope::Latin1 {
+            // What ISO-8859-1 lacks was sent as references, and stays one.
+            let text = String::from_utf8(bytes).unwrap();
+            assert_eq!(text.replace("&#20013;", "\u{4e2d}").replace("&#128512;", "\u{1f600}"), block);
+        } else {
+            assert_eq!(bytes, plain, "{envelope:?}");
+        }
+    });
+}
+
+#[test]
+fn a_compressed_reply_in_small_pieces_is_the_same_reply() {
+    let pause = std::time::Duration::from_millis(1);
+    for act in [
+        Act::honest().gzip(),
+        Act::honest().gzip().framing(Framing::Chunked).drip(7, pause),
+        Act::honest().drip(64, pause),
+    ] {
+        let world = five_blocks();
+        world.practice.forever(Service::Poll, act);
+        world.run_once().ended(0);
+        assert_eq!(world.texts(), all_numbered(5));
+    }
+}
+
+#[test]
+fn a_reply_longer_than_max_response_is_refused() {
+    let world = World::new().server("max_response = \"1MiB\"").feed("");
+    world.add(minutes_ago(30), &format!("<n>{}</n>", "x".repeat(2 << 20)));
+    world.run_once().ended(1).said("max_response");
+    assert_eq!(world.files().len(), 0);
+}
