@@ -13,6 +13,7 @@
 
 mod cli;
 mod common;
+mod crash;
 mod docs;
 mod fuzz_corpus;
 mod hostile;

@@ -99,8 +99,10 @@ fn a_dropped_file_may_have_any_name_that_a_file_can_have() {
     }
     let receipts: Vec<&Vec<u8>> = there.iter().filter(|name| name.ends_with(b".receipt.json")).collect();
     assert_eq!(receipts.len(), names.len());
-    let texts: Vec<String> =
-        receipts.iter().map(|name| fs::read_to_string(lab.dropped("sent").join(OsStr::from_bytes(name))).unwrap()).collect();
+    let texts: Vec<String> = receipts
+        .iter()
+        .map(|name| fs::read_to_string(lab.dropped("sent").join(OsStr::from_bytes(name))).unwrap())
+        .collect();
     assert!(texts.iter().any(|text| text.contains("\\\\xFF\\\\xFE\\\\x80.xml")), "bytes that are not UTF-8 are shown");
 }
 

@@ -340,7 +340,6 @@ fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
     })
 }
 
-
 /// Does the same with many things, a few at once, for most of a test here is waiting; fails after all of them.
 pub(super) fn each<T: Send>(things: Vec<T>, work: impl Fn(T) + Sync) {
     let (queue, work) = (Mutex::new(things.into_iter()), AssertUnwindSafe(work));
