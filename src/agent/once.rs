@@ -75,11 +75,11 @@ impl Agent {
         }
         for (name, looked) in drops.join_all().await {
             match looked {
-                Ok(Looked { admitted, refused, unreadable, .. }) => {
+                Ok(Looked { admitted, refused, unreadable, stuck, .. }) => {
                     summary.admitted += admitted;
                     summary.refused += refused;
-                    if unreadable > 0 {
-                        let words = format!("{unreadable} files cannot be read, and stay where they are");
+                    if unreadable + stuck > 0 {
+                        let words = format!("{} files cannot be read or taken away", unreadable + stuck);
                         summary.trouble.push((format!("drop directory `{name}`"), words));
                     }
                 }

@@ -66,6 +66,8 @@ pub struct Looked {
     pub unsettled: u64,
     /// Files that cannot be read, and stay where they are.
     pub unreadable: u64,
+    /// Files that were taken in but cannot be taken away: they are not sent before that.
+    pub stuck: u64,
     /// When the first of them may be.
     pub again_in: Option<Duration>,
 }
@@ -144,7 +146,7 @@ impl DropWalk {
     pub async fn run_once(mut self) -> Result<Looked> {
         self.open().await?;
         let mut looked = self.look_or_fail(true).await?;
-        if looked.unsettled > 0 {
+        if looked.unsettled + looked.stuck > 0 {
             tokio::time::sleep(self.settings.settle).await;
             let later = self.look_or_fail(true).await?;
             looked =
@@ -462,7 +464,8 @@ impl Look {
     }
 
     /// Originals that cannot be removed keep their own files waiting, and no others.
-    fn tell_stuck(&self, stuck: &[StoreError]) {
+    fn tell_stuck(&mut self, stuck: &[StoreError]) {
+        self.looked.stuck = stuck.len() as u64;
         stuck.iter().for_each(|error| lines::drop_trouble(&self.open.name, error));
     }
 }
