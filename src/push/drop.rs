@@ -95,7 +95,20 @@ impl DropWalk {
         let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
         let included = globs(&settings.include);
         let settling = Settling::default();
-        DropWalk { name, settings, included, ledger, drops, bell, inboxes, clock, stop, settling, open: None, place: None }
+        DropWalk {
+            name,
+            settings,
+            included,
+            ledger,
+            drops,
+            bell,
+            inboxes,
+            clock,
+            stop,
+            settling,
+            open: None,
+            place: None,
+        }
     }
 
     /// Looks at the directory whenever there may be something new, until the agent stops. `watching` is told when it is

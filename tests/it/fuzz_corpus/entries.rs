@@ -62,7 +62,11 @@ pub(crate) fn slice(content: &[u8]) {
 pub(crate) fn content(file: &[u8]) {
     for content_binding in [None, Some("urn:example".to_owned())] {
         let found = inspect(&content_binding, [file]);
-        assert_eq!(found, inspect(&content_binding, file.chunks(1 + file.len() % 5)), "it makes a difference how it is cut");
+        assert_eq!(
+            found,
+            inspect(&content_binding, file.chunks(1 + file.len() % 5)),
+            "it makes a difference how it is cut"
+        );
         match found {
             Finding::Sendable(sendable) => read_back(file, &sendable),
             Finding::Refused(refusal) => {

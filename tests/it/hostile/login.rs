@@ -27,7 +27,8 @@ fn with_login(unauthorized_status: u16) -> Lab {
 /// The tokens that were sent, and how often there was a login.
 fn tokens(lab: &Lab) -> (Vec<String>, usize) {
     let requests = lab.practice.requests();
-    let tokens = requests.iter().filter_map(|seen| Some(seen.header("Authorization")?.strip_prefix("Bearer ")?.to_owned()));
+    let tokens =
+        requests.iter().filter_map(|seen| Some(seen.header("Authorization")?.strip_prefix("Bearer ")?.to_owned()));
     (tokens.collect(), requests.iter().filter(|seen| seen.service == Some(Service::Login)).count())
 }
 
@@ -122,7 +123,10 @@ fn a_bearer_token_and_a_key_are_sent_and_not_shown() {
     let (start, rest) = lab.server.split_once('\n').unwrap();
     assert!(start.starts_with("auth = "));
     let auth = format!("auth = {{ type = \"bearer\", token_file = {:?} }}\n", lab.path("token"));
-    let key = format!("headers = {{ \"X-Api-Key\" = {{ file = {:?} }}, \"X-More\" = {{ env = \"MORE\" }} }}\n", lab.path("key"));
+    let key = format!(
+        "headers = {{ \"X-Api-Key\" = {{ file = {:?} }}, \"X-More\" = {{ env = \"MORE\" }} }}\n",
+        lab.path("key")
+    );
     lab.server = auth + &key + rest;
     lab.secrets.push("more-123456".to_owned());
     lab.environment.push(("MORE".to_owned(), "more-123456".to_owned()));

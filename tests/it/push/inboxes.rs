@@ -13,7 +13,9 @@ const DEAD: &str = "[servers.dead]\ninbox = \"http://127.0.0.1:9/inbox\"\n";
 /// How many blocks each message held.
 fn blocks(world: &World) -> Vec<u64> {
     let messages = world.pushes().into_iter().filter_map(|seen| seen.message);
-    messages.filter_map(|message| if let Body::InboxMessage(it) = message.body { Some(it.blocks) } else { None }).collect()
+    messages
+        .filter_map(|message| if let Body::InboxMessage(it) = message.body { Some(it.blocks) } else { None })
+        .collect()
 }
 
 fn drop_many(world: &World, count: usize) -> Vec<String> {
@@ -73,7 +75,10 @@ fn one_bad_file_of_a_batch_fails_alone() {
     world.drop_file("b.json", "{\"type\":\"bundle\",\"spec_version\":\"2.0\"}");
     world.drop_file("c.xml", document(3));
     world.run_once().ended(1);
-    assert_eq!((world.sent(), world.failed()), (vec!["a.xml".to_owned(), "c.xml".to_owned()], vec!["b.json".to_owned()]));
+    assert_eq!(
+        (world.sent(), world.failed()),
+        (vec!["a.xml".to_owned(), "c.xml".to_owned()], vec!["b.json".to_owned()])
+    );
 }
 
 #[test]
@@ -91,7 +96,12 @@ fn an_inbox_that_is_down_does_not_delay_the_other_and_the_file_leaves_when_both_
     world.run_once().ended(0);
     assert_eq!(world.sent(), names);
     let receipt = world.receipt("sent", &names[0]);
-    let outcomes: Vec<_> = receipt["inboxes"].as_array().unwrap().iter().map(|one| (one["inbox"].clone(), one["outcome"].clone())).collect();
+    let outcomes: Vec<_> = receipt["inboxes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["inbox"].clone(), one["outcome"].clone()))
+        .collect();
     assert_eq!(outcomes, [("partner".into(), "accepted".into()), ("second".into(), "accepted".into())]);
     assert_eq!(world.pushes().len(), 6, "the first inbox does not get it again");
 }
@@ -127,7 +137,10 @@ fn a_file_that_one_inbox_refuses_fails_though_the_other_has_it() {
     world.run_once().ended(1);
     assert_eq!((world.sent().len(), world.failed()), (0, vec!["a.xml".to_owned()]));
     let receipt = world.receipt("failed", "a.xml");
-    assert_eq!((&receipt["inboxes"][0]["outcome"], &receipt["inboxes"][1]["outcome"]), (&"accepted".into(), &"refused".into()));
+    assert_eq!(
+        (&receipt["inboxes"][0]["outcome"], &receipt["inboxes"][1]["outcome"]),
+        (&"accepted".into(), &"refused".into())
+    );
 }
 
 #[test]

@@ -22,7 +22,9 @@ fn body(world: &World) -> String {
 fn the_bytes_on_the_wire_are_the_files_root_element() {
     let files = [
         PREFIXED.to_owned(),
-        format!("\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- before -->\n<?pi?>\n{PREFIXED}\n<!-- after -->\n"),
+        format!(
+            "\u{feff}<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<!-- before -->\n<?pi?>\n{PREFIXED}\n<!-- after -->\n"
+        ),
     ];
     for_each(files, |file| {
         let world = World::new().inbox("").drop_directory("content_binding = \"urn:x\"");
@@ -32,14 +34,19 @@ fn the_bytes_on_the_wire_are_the_files_root_element() {
         assert!(body.contains(&format!("Content>{PREFIXED}</")), "{body}");
         assert!(!body.contains("before") && !body.contains("after"), "{body}");
         assert!(!body.contains(" xmlns=\"http://taxii"), "the envelope's namespace has a prefix: {body}");
-        assert_eq!(fs::read_to_string(world.outgoing().join("sent/a.xml")).unwrap(), file, "the file is never rewritten");
+        assert_eq!(
+            fs::read_to_string(world.outgoing().join("sent/a.xml")).unwrap(),
+            file,
+            "the file is never rewritten"
+        );
     });
 }
 
 #[test]
 fn other_encodings_are_sent_as_utf_8() {
     let text = "<a b=\"\u{e9}\">gr\u{fc}n</a>";
-    let latin: Vec<u8> = format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{text}").chars().map(|c| c as u8).collect();
+    let latin: Vec<u8> =
+        format!("<?xml version=\"1.0\" encoding=\"ISO-8859-1\"?>{text}").chars().map(|c| c as u8).collect();
     let utf16 = |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
         format!("\u{feff}<?xml version=\"1.0\" encoding=\"UTF-16\"?>{text}").encode_utf16().flat_map(bytes).collect()
     };
@@ -64,13 +71,17 @@ fn json_is_sent_as_escaped_text() {
 
 #[test]
 fn the_content_binding_is_what_the_file_is() {
-    let stix = |version: &str| format!("<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"{version}\"/>");
+    let stix =
+        |version: &str| format!("<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"{version}\"/>");
     let cases = [
         (stix("1.0"), "urn:stix.mitre.org:xml:1.0"),
         (stix("1.0.1"), "urn:stix.mitre.org:xml:1.0.1"),
         (stix("1.1.1"), "urn:stix.mitre.org:xml:1.1.1"),
         (stix("1.2"), "urn:stix.mitre.org:xml:1.2"),
-        ("<a:alert xmlns:a=\"urn:oasis:names:tc:emergency:cap:1.2\"/>".to_owned(), "urn:oasis:names:tc:emergency:cap:1.2"),
+        (
+            "<a:alert xmlns:a=\"urn:oasis:names:tc:emergency:cap:1.2\"/>".to_owned(),
+            "urn:oasis:names:tc:emergency:cap:1.2",
+        ),
         ("{\"type\":\"bundle\",\"spec_version\":\"2.0\",\"objects\":[]}".to_owned(), "urn:stix.mitre.org:json:2.0"),
         ("{\"type\":\"bundle\",\"objects\":[{\"spec_version\":\"2.1\"}]}".to_owned(), "urn:stix.mitre.org:json:2.1"),
     ];
@@ -98,7 +109,12 @@ fn a_configured_content_binding_overrides_detection() {
 fn every_message_has_the_six_headers_and_a_length_and_is_not_chunked() {
     let world = world();
     world.drop_file("a.xml", document(1));
-    world.drop_file("large.xml", format!("<a xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\">{}</a>", "x".repeat(300_000)).replace("<a ", "<alert ").replace("</a>", "</alert>"));
+    world.drop_file(
+        "large.xml",
+        format!("<a xmlns=\"urn:oasis:names:tc:emergency:cap:1.2\">{}</a>", "x".repeat(300_000))
+            .replace("<a ", "<alert ")
+            .replace("</a>", "</alert>"),
+    );
     world.run_once().ended(0);
     let pushes = world.pushes();
     assert_eq!(pushes.len(), 2);
@@ -115,7 +131,10 @@ fn every_message_has_the_six_headers_and_a_length_and_is_not_chunked() {
             assert_eq!(seen.header(name), Some(value), "{name}");
         }
         assert_eq!(seen.header("Content-Length"), Some(seen.body_length.to_string().as_str()));
-        assert_eq!((seen.header("Transfer-Encoding"), seen.header("Content-Encoding"), seen.header("Expect")), (None, None, None));
+        assert_eq!(
+            (seen.header("Transfer-Encoding"), seen.header("Content-Encoding"), seen.header("Expect")),
+            (None, None, None)
+        );
     }
 }
 
@@ -132,17 +151,21 @@ fn a_message_names_the_configured_destinations_and_no_label() {
 
 #[test]
 fn the_error_about_a_destination_says_which_are_acceptable() {
-    for_each([(Destinations::Required, "collections = []"), (Destinations::Prohibited, "collections = [\"default\"]")], |(rule, keys)| {
-        let world = World::with(|options| options.inboxes = vec![InboxSpec { destinations: rule, ..InboxSpec::default() }]);
-        let world = world.inbox(keys).drop_directory("");
-        world.drop_file("a.xml", document(1));
-        let ran = world.run_once();
-        ran.ended(1).said("DESTINATION_COLLECTION_ERROR");
-        if rule == Destinations::Required {
-            ran.said("default");
-        }
-        assert_eq!((world.sent().len(), world.failed().len()), (0, 0), "it waits for an administrator");
-    });
+    for_each(
+        [(Destinations::Required, "collections = []"), (Destinations::Prohibited, "collections = [\"default\"]")],
+        |(rule, keys)| {
+            let world =
+                World::with(|options| options.inboxes = vec![InboxSpec { destinations: rule, ..InboxSpec::default() }]);
+            let world = world.inbox(keys).drop_directory("");
+            world.drop_file("a.xml", document(1));
+            let ran = world.run_once();
+            ran.ended(1).said("DESTINATION_COLLECTION_ERROR");
+            if rule == Destinations::Required {
+                ran.said("default");
+            }
+            assert_eq!((world.sent().len(), world.failed().len()), (0, 0), "it waits for an administrator");
+        },
+    );
 }
 
 #[test]

@@ -43,7 +43,8 @@ fn the_same_name_dropped_again_while_the_first_is_pending_is_another_file() {
 #[test]
 fn names_of_any_bytes_are_kept() {
     let world = world();
-    let odd: [&[u8]; 6] = [b"\xff\xfe.xml", "\u{fc}b er.xml".as_bytes(), b"new\nline.xml", b"-rf", b"'\"$(x)`.xml", b"a\\x41.xml"];
+    let odd: [&[u8]; 6] =
+        [b"\xff\xfe.xml", "\u{fc}b er.xml".as_bytes(), b"new\nline.xml", b"-rf", b"'\"$(x)`.xml", b"a\\x41.xml"];
     for (number, name) in odd.iter().enumerate() {
         world.drop_file(OsStr::from_bytes(name), document(number));
     }
@@ -69,7 +70,8 @@ fn a_name_of_255_bytes_keeps_its_name_and_its_receipt_is_cut() {
     assert_eq!(all.len(), 4, "{all:?}");
     assert!(all.contains(&long) && all.iter().all(|name| name.len() <= 255));
     assert_eq!(all.iter().filter(|name| name.ends_with(".receipt.json")).count(), 2);
-    let digits: String = Sha256::digest(format!("{}.1.xml", "n".repeat(251))).iter().map(|b| format!("{b:02x}")).collect();
+    let digits: String =
+        Sha256::digest(format!("{}.1.xml", "n".repeat(251))).iter().map(|b| format!("{b:02x}")).collect();
     let numbered = world.sent().into_iter().find(|name| *name != long).unwrap();
     assert!(numbered.ends_with(".xml"), "{numbered}");
     assert!(numbered.contains(&digits[..8]), "{numbered} ends in {}", &digits[..8]);

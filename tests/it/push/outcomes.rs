@@ -22,7 +22,10 @@ fn html(status: u16) -> Act {
 fn assert_pending(world: &World, what: &str) {
     assert_eq!((world.sent().len(), world.failed().len(), world.left_over().len()), (0, 0, 0), "{what}");
     let status = world.inbox_status();
-    assert_eq!((&status["pending"], &status["accepted_total"], &status["refused_total"]), (&1.into(), &0.into(), &0.into()));
+    assert_eq!(
+        (&status["pending"], &status["accepted_total"], &status["refused_total"]),
+        (&1.into(), &0.into(), &0.into())
+    );
     assert!(status["last_error"].as_str().is_some_and(|text| !text.is_empty()), "{what}: {status}");
     assert!(status["oldest_pending_seconds"].is_u64(), "{what}: {status}");
 }
@@ -129,7 +132,9 @@ fn what_waits_for_an_administrator_stays_pending_and_is_not_tried_twice_in_a_run
 fn what_may_pass_is_tried_twice_more_and_stays_pending() {
     let statuses = ["NETWORK_ERROR", "POLLING_UNSUPPORTED", "INVALID_RESPONSE_PART"];
     let mut cases: Vec<(Act, String)> = statuses.map(|status| (Act::status(status), status.to_owned())).to_vec();
-    cases.extend([200, 400, 404, 405, 406, 415, 408, 429, 500, 502, 503, 504].map(|http| (html(http), format!("HTTP {http}"))));
+    cases.extend(
+        [200, 400, 404, 405, 406, 415, 408, 429, 500, 502, 503, 504].map(|http| (html(http), format!("HTTP {http}"))),
+    );
     cases.extend([(Act::closed(Close::Reset), String::new()), (Act::bytes("<html>"), String::new())]);
     for_each(cases, |(act, said)| {
         let world = one_file();

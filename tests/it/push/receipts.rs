@@ -26,7 +26,10 @@ fn a_receipt_says_what_became_of_a_file() {
     let entries = receipt["inboxes"].as_array().unwrap();
     assert_eq!(entries.len(), 1);
     let entry = &entries[0];
-    assert_eq!((&entry["inbox"], &entry["outcome"], &entry["attempts"]), (&"partner".into(), &"accepted".into(), &1.into()));
+    assert_eq!(
+        (&entry["inbox"], &entry["outcome"], &entry["attempts"]),
+        (&"partner".into(), &"accepted".into(), &1.into())
+    );
     assert_eq!((&entry["status_type"], &entry["message"]), (&"SUCCESS".into(), &"thank you".into()));
     assert_eq!(entry["message_id"], world.pushes()[0].message.as_ref().unwrap().header.message_id.as_str());
     assert!((before..chrono::Utc::now()).contains(&time(entry["at"].as_str().unwrap())));
