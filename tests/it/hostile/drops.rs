@@ -339,7 +339,7 @@ fn a_file_that_cannot_be_opened_does_not_hold_up_its_neighbours() {
     }
     let lab = Lab::drop();
     leave(&lab.dropped("a.xml"), document(1));
-    fs::set_permissions(lab.dropped("a.xml"), Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(lab.dropped("a.xml"), Permissions::from_mode(0o000)).unwrap();
     leave(&lab.dropped("b.xml"), document(2));
     lab.run_once();
     assert_eq!(sent(&lab), [document(2)]);
