@@ -26,7 +26,7 @@ use crate::poll::Feed;
 use crate::push::{Bell, DropParts, DropWalk, Drops, InboxWalk};
 use crate::store::StoreError;
 use crate::store::disk::{self, Dir, Lock};
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{self, Ledger};
 use crate::store::output::{Manner, Staging};
 use crate::taxii::message::Query;
 
@@ -118,6 +118,11 @@ impl Agent {
     /// Takes the lock of `state_dir` and opens the ledger, making both where they are missing.
     pub fn open(state_dir: &Path, clock: Clock) -> Result<Agent, AgentError> {
         let lock = lock(state_dir)?;
+        // SQLite would leave the mode to the umask.
+        let dir = Dir::open(state_dir).map_err(StoreError::from)?;
+        if dir.stat(ledger::FILE_NAME).map_err(StoreError::from)?.is_none() {
+            dir.create(ledger::FILE_NAME, 0o600).map_err(StoreError::from)?;
+        }
         let ledger = Arc::new(Ledger::open(state_dir).map_err(StoreError::from)?);
         ledger.sweep_under_way().map_err(StoreError::from)?;
         let workers = Arc::new(Semaphore::new(WORKERS));

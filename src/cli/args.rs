@@ -337,7 +337,7 @@ mod tests {
             let examples: Vec<_> = help.lines().filter_map(|line| line.trim().strip_prefix("taxii-sync")).collect();
             assert!(!examples.is_empty() || command.get_name() == "help", "{} has no example", command.get_name());
             for example in examples {
-                let words = example.split('#').next().unwrap_or_default().split('>').next().unwrap_or_default();
+                let words = example.split(['#', '>', '|']).next().unwrap_or_default();
                 let words = std::iter::once("taxii-sync").chain(words.split_whitespace());
                 Arguments::try_parse_from(words).unwrap_or_else(|error| panic!("{example}: {error}"));
                 shown += 1;

@@ -1,14 +1,13 @@
 //! Looking at a drop directory: which files are settled, and taking them in.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
-use std::path::{Path, PathBuf};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use globset::{Glob, GlobSet, GlobSetBuilder};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
@@ -16,6 +15,7 @@ use super::blocking;
 use super::leave::{Drops, Open};
 use super::settle::{Moment, Settling};
 use super::transform::transform;
+use super::wanted::Wanted;
 use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
@@ -41,7 +41,7 @@ const SWEEP: Duration = Duration::from_secs(3600);
 pub struct DropWalk {
     name: String,
     settings: config::Drop,
-    included: GlobSet,
+    wanted: Wanted,
     ledger: Arc<Ledger>,
     drops: Drops,
     bell: Bell,
@@ -97,12 +97,12 @@ impl DropWalk {
     /// A drop walk; nothing is opened yet.
     pub fn new(parts: Parts) -> DropWalk {
         let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
-        let included = globs(&settings.include);
+        let wanted = Wanted::new(&settings.include);
         let settling = Settling::default();
         DropWalk {
             name,
             settings,
-            included,
+            wanted,
             ledger,
             drops,
             bell,
@@ -236,7 +236,7 @@ impl DropWalk {
             open,
             ledger: self.ledger.clone(),
             settings: self.settings.clone(),
-            included: self.included.clone(),
+            wanted: self.wanted.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             renamed: self.bell.take_renamed(),
@@ -287,7 +287,7 @@ struct Look {
     open: Arc<Open>,
     ledger: Arc<Ledger>,
     settings: config::Drop,
-    included: GlobSet,
+    wanted: Wanted,
     clock: Clock,
     stop: CancellationToken,
     renamed: HashSet<OsString>,
@@ -299,10 +299,10 @@ impl Look {
     fn run(mut self, settling: &mut Settling) -> Result<Looked> {
         let open = self.open.clone();
         self.tell_stuck(&open.dir.claim_unclaimed()?);
-        let included = self.included.clone();
+        let wanted = self.wanted.clone();
         let mut batch = Batch::default();
         settling.begin();
-        open.dir.candidates(&|name| is_dropped(name, &included), |candidates| {
+        open.dir.candidates(&|name| wanted.covers(name), |candidates| {
             let moment = Moment {
                 monotonic: self.clock.moment(),
                 wall: self.clock.now(),
@@ -480,45 +480,4 @@ struct Body {
 /// A file whose reading fails for a reason of its own: no permission, a bad block.
 fn is_about_the_file(error: &DiskError) -> bool {
     matches!(error.what, "open" | "read")
-}
-
-/// Names that are files somebody left, and that the configuration includes.
-fn is_dropped(name: &OsStr, included: &GlobSet) -> bool {
-    let bytes = name.as_bytes();
-    let temporary: [&[u8]; 4] = [b".tmp", b".part", b".filepart", b"~"];
-    !bytes.starts_with(b".") && !temporary.iter().any(|end| bytes.ends_with(end)) && included.is_match(Path::new(name))
-}
-
-/// The configuration has checked the patterns.
-fn globs(patterns: &[String]) -> GlobSet {
-    let mut builder = GlobSetBuilder::new();
-    for glob in patterns.iter().filter_map(|pattern| Glob::new(pattern).ok()) {
-        builder.add(glob);
-    }
-    builder.build().unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn temporary_names_are_not_dropped_files() {
-        let all = globs(&["*".to_owned()]);
-        for name in ["a.xml", "a", "a.tmp.xml", "ü.xml", "a b.xml", "-"] {
-            assert!(is_dropped(OsStr::new(name), &all), "{name}");
-        }
-        for name in [".a.xml", "a.xml.tmp", "a.part", "a.xml.filepart", "a.xml~", "."] {
-            assert!(!is_dropped(OsStr::new(name), &all), "{name}");
-        }
-        assert!(is_dropped(OsStr::from_bytes(b"\xff.xml"), &all));
-    }
-
-    #[test]
-    fn only_included_names_are_dropped_files() {
-        let some = globs(&["*.xml".to_owned(), "report-*".to_owned()]);
-        assert!(is_dropped(OsStr::new("a.xml"), &some));
-        assert!(is_dropped(OsStr::new("report-1.json"), &some));
-        assert!(!is_dropped(OsStr::new("a.json"), &some));
-    }
 }

@@ -14,6 +14,7 @@ mod message;
 mod receipt;
 mod settle;
 mod transform;
+mod wanted;
 mod watch;
 
 pub use by_hand::{Prepared, Unsendable, prepare};

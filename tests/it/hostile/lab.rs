@@ -20,7 +20,8 @@ use tokio::runtime::Runtime;
 /// What the agent must never show. Its characters are those that XML, percent-encoding and JSON write otherwise.
 pub(super) const SECRET: &str = "hunter2&<Zw\u{f6}lf>/+\"x";
 /// A document that is sent as it is.
-pub(super) const STIX: &str = "<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"1.2\"/>";
+pub(super) const STIX: &str =
+    "<s:STIX_Package xmlns:s=\"http://stix.mitre.org/stix-1\" version=\"1.2\"><s:Indicators/></s:STIX_Package>";
 /// The name that goes with it; it is no secret.
 pub(super) const USER: &str = "sensor";
 /// SURFACE, section 4: whatever a server sends and whatever is dropped.
@@ -48,7 +49,7 @@ pub(super) fn practice(options: Options) -> Practice {
 pub(super) struct Lab {
     directory: tempfile::TempDir,
     pub(super) practice: Practice,
-    /// More lines of `[servers.hub]`; those of the credentials are there unless `auth` is set.
+    /// The lines of `[servers.hub]`.
     pub(super) server: String,
     /// More lines of `[feeds.feed]`; without a feed this is `None`.
     pub(super) feed: Option<String>,
@@ -104,7 +105,7 @@ impl Lab {
         let password = directory.path().join("password");
         let auth = format!(
             "auth = {{ type = \"basic\", username = \"{USER}\", password_file = {password:?} }}\n\
-             connect_timeout = \"2s\"\nidle_timeout = \"1s\"\ntotal_timeout = \"3s\"\nmax_response = \"8MiB\"\n\
+             connect_timeout = \"2s\"\nidle_timeout = \"5s\"\ntotal_timeout = \"30s\"\nmax_response = \"8MiB\"\n\
              max_content_block = \"1MiB\"\n"
         );
         let addresses = ["poll", "inbox"].map(|name| format!("{name} = {:?}\n", practice.url(name))).concat();
@@ -144,9 +145,10 @@ impl Lab {
             );
         }
         if let Some(drop) = &self.drop {
+            let settle = if drop.contains("settle =") { "" } else { "settle = \"50ms\"\n" };
             text += &format!(
                 "[inboxes.inbox]\nserver = \"hub\"\n[drops.drop]\npath = \"{root}/drop\"\ninboxes = [\"inbox\"]\n\
-                 settle = \"50ms\"\n{drop}"
+                 {settle}{drop}"
             );
         }
         text

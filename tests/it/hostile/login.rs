@@ -159,7 +159,8 @@ fn a_password_that_was_changed_is_used_without_a_restart() {
 
 #[test]
 fn a_secret_that_cannot_be_read_is_named_and_what_happens_next_is_said() {
-    let cases: Vec<(&str, fn(&Lab))> = vec![
+    type Case = (&'static str, fn(&Lab));
+    let cases: Vec<Case> = vec![
         ("password", |lab| std::fs::remove_file(lab.path("password")).unwrap()),
         ("password", |lab| std::fs::write(lab.path("password"), b"\xff\xfe").unwrap()),
         ("password", |lab| std::fs::write(lab.path("password"), vec![b'x'; 2 << 20]).unwrap()),

@@ -120,11 +120,7 @@ fn what_is_too_much_is_refused_and_the_limit_named() {
         (0..100_000).map(|n| format!("<t:Extended_Header name='n{n}'>v{n}</t:Extended_Header>")).collect();
     let open = format!("{ROOT}>");
     refused(vec![
-        Row(
-            "X21",
-            long(open.clone(), Bytes::from_static(&[b'<', b'a', b'>']).repeat(1000).into(), 900, ""),
-            &["depth", "515"],
-        ),
+        Row("X21", long(open.clone(), Bytes::from_static(b"<a>").repeat(1000).into(), 900, ""), &["depth", "515"]),
         Row("X22", bytes(format!("{ROOT}{attributes}/>")), &["attributes"]),
         Row("X23", bytes(format!("{ROOT}{bindings}/>")), &["more than 1024"]),
         Row("X23", bytes(response(&nested)), &["limit"]),
