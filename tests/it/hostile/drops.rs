@@ -290,7 +290,10 @@ fn a_directory_that_is_swapped_for_a_link_while_the_agent_runs_is_not_followed()
     // What was owed while the directory was away has a pause of its own in the agent, and none in the next run.
     assert_eq!(lab.run_once().code(), 0);
     let sent = sent(&lab);
-    assert_eq!(sent.len(), number);
+    let different: std::collections::BTreeSet<&String> = sent.iter().collect();
+    assert_eq!(different.len(), number);
+    // A message whose verdict could not be recorded while the directory was away is sent again; there is one at a time.
+    assert!(sent.len() <= number + 1, "{} of {number}:\n{}", sent.len(), ended.err);
     assert!(sent.iter().all(|content| !content.contains("outside")), "{sent:?}");
     assert_eq!(list(&outside).len(), 10, "{:?}", list(&outside));
     for victim in list(&outside) {
