@@ -118,12 +118,7 @@ impl Agent {
     /// Takes the lock of `state_dir` and opens the ledger, making both where they are missing.
     pub fn open(state_dir: &Path, clock: Clock) -> Result<Agent, AgentError> {
         let lock = lock(state_dir)?;
-        // SQLite would leave the mode to the umask.
-        let dir = Dir::open(state_dir).map_err(StoreError::from)?;
-        if dir.stat(ledger::FILE_NAME).map_err(StoreError::from)?.is_none() {
-            dir.create(ledger::FILE_NAME, 0o600).map_err(StoreError::from)?;
-        }
-        let ledger = Arc::new(Ledger::open(state_dir).map_err(StoreError::from)?);
+        let ledger = Arc::new(open_ledger(state_dir)?);
         ledger.sweep_under_way().map_err(StoreError::from)?;
         let workers = Arc::new(Semaphore::new(WORKERS));
         Ok(Agent { ledger, clock, drops: Drops::default(), workers, _lock: lock })
@@ -212,6 +207,16 @@ impl Agent {
 pub fn lock(state_dir: &Path) -> Result<Lock, StoreError> {
     let dir = Dir::make(state_dir, 0o700)?;
     Lock::take(&dir, "lock")?.ok_or_else(|| StoreError::Locked(state_dir.to_owned()))
+}
+
+/// Opens the ledger for writing, and makes it where it is missing: only the agent's own user may read it.
+pub fn open_ledger(state_dir: &Path) -> Result<Ledger, StoreError> {
+    let dir = Dir::make(state_dir, 0o700)?;
+    // SQLite would leave the mode to the umask.
+    if dir.stat(ledger::FILE_NAME)?.is_none() {
+        dir.create(ledger::FILE_NAME, 0o600)?;
+    }
+    Ok(Ledger::open(state_dir)?)
 }
 
 /// Reads the query of a feed, where it has one: the root element of the file, which stands alone.

@@ -91,7 +91,7 @@ impl Locked {
             ),
             error => error.into(),
         })?;
-        let ledger = Ledger::open(&config.state_dir)?;
+        let ledger = agent::open_ledger(&config.state_dir)?;
         let row = ledger.feed(name, &poll::identity(settings, query.as_ref()))?;
         Ok(Locked { name: name.to_owned(), ledger, row, now: Clock::system().now(), _lock: lock })
     }

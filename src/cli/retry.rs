@@ -8,9 +8,9 @@ use serde::Deserialize;
 
 use super::output::{Say, complain};
 use super::{End, Result, load};
+use crate::agent;
 use crate::config::{self, Config};
-use crate::store::StoreError;
-use crate::store::disk::{Dir, show};
+use crate::store::disk::show;
 use crate::store::failed::Failed;
 use crate::store::ledger::Ledger;
 
@@ -53,7 +53,8 @@ pub(super) fn retry(file: &Path, wanted: &[OsString], all: bool) -> Result<End> 
     if found.is_empty() && all {
         Say::new(false).line("there are no failed files");
     }
-    let ledger = if found.is_empty() { None } else { Some(ledger(&config)?) };
+    // Also while the agent writes it: both wait for each other's transactions.
+    let ledger = if found.is_empty() { None } else { Some(agent::open_ledger(&config.state_dir)?) };
     for one in &found {
         if let Some(ledger) = &ledger
             && put_back(ledger, one)? == End::Failed
@@ -77,12 +78,6 @@ fn directories(config: &Config) -> Result<Vec<Directory<'_>>> {
         }
     }
     Ok(directories)
-}
-
-/// The ledger, also while the agent writes it: both wait for each other's transactions.
-fn ledger(config: &Config) -> Result<Ledger> {
-    Dir::make(&config.state_dir, 0o700).map_err(StoreError::from)?;
-    Ok(Ledger::open(&config.state_dir)?)
 }
 
 /// A name means any failed file of this name; a path means the one it leads to.

@@ -128,3 +128,12 @@ fn the_agent_polls_at_start_from_the_cursor_that_was_set() {
     let _agent = bench.agent();
     until("the agent hands it over again", || bench.listed("output").len() == 4);
 }
+
+#[test]
+fn a_ledger_that_a_command_makes_is_the_agents_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let bench = Bench::new();
+    bench.run(["cursor", "set", "indicators", "1h"]).ended(0);
+    let mode = std::fs::metadata(bench.path("state/ledger.db")).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+}
