@@ -166,7 +166,9 @@ fn a_result_that_is_cut_in_its_second_part_keeps_the_first_and_goes_on_from_ther
     let feed = feed(&world, &world.path("state"));
     let runtime = runtime();
     let poll = || runtime.block_on(feed.poll());
-    world.practice.script(Service::Poll, vec![Act::honest(), Act::honest().cut(500, Close::Reset)]);
+    // The request is tried three times before the poll fails.
+    let cut = || Act::honest().cut(500, Close::Reset);
+    world.practice.script(Service::Poll, vec![Act::honest(), cut(), cut(), cut()]);
     assert!(matches!(poll(), Ended::Failed(_)));
     assert_eq!(handed_over(&world).len(), 2);
     assert_eq!(feed.ledger.feed_by_name("indicators").unwrap().unwrap().cursor, None);
