@@ -259,7 +259,8 @@ impl Trace {
                 let first = self.seen == self.plan.at && !is(pid, &registers, "anon_inode:[eventfd]");
                 let socket = ["socket:", "pipe:", "anon_inode:"].iter().any(|kind| is(pid, &registers, kind));
                 if first || (sticky && WRITING.contains(&name) && !socket) {
-                    if first {
+                    // What goes on may begin later: this call may be one that cannot fail.
+                    if self.hit.is_none() {
                         self.hit(pid, name, &registers)?;
                     }
                     self.failing.insert(pid, errno);
