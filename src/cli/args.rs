@@ -108,9 +108,9 @@ pub(super) struct Question {
     /// The name of a server of the configuration, or the URL of a server.
     pub(super) server: String,
     #[command(flatten)]
-    pub(super) access: Access,
-    #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
 /// How a server is reached that is given by its URL.
@@ -200,9 +200,9 @@ pub(super) struct PollArguments {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) to: PathBuf,
     #[command(flatten)]
-    pub(super) access: Access,
-    #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
 /// `push`.
@@ -224,9 +224,9 @@ pub(super) struct PushArguments {
     #[arg(long)]
     pub(super) dry_run: bool,
     #[command(flatten)]
-    pub(super) access: Access,
-    #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
 /// `subscription`.

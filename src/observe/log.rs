@@ -19,7 +19,7 @@ pub fn start_log(log: &Log) -> Result<(), String> {
                 std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
             registry.with(layer.with_ansi(colour)).try_init()
         }
-        LogFormat::Json => registry.with(layer.json().flatten_event(true)).try_init(),
+        LogFormat::Json => registry.with(layer.json().flatten_event(true).with_span_list(false)).try_init(),
         LogFormat::Journald => {
             let journald = tracing_journald::layer()
                 .map_err(|error| format!("log.format: journald cannot be reached: {error}"))?;

@@ -44,6 +44,9 @@ const FEED: &[Metric<FeedReport>] = &[
     ("last_content_timestamp_seconds", Kind::Gauge, "When content was last handed over.", |_, feed| {
         feed.last_content.map(seconds)
     }),
+    ("quiet_polls", Kind::Gauge, "Polls in a row that succeeded and brought nothing new.", |_, feed| {
+        Some(f64::from(feed.quiet_polls))
+    }),
     ("next_poll_timestamp_seconds", Kind::Gauge, "When the collection is polled next.", |_, feed| {
         feed.next_poll.map(seconds)
     }),

@@ -15,11 +15,12 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::config::{self, Start};
-use crate::observe::lines;
+use crate::observe::{Standing, Told, Trouble, lines};
 use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output};
@@ -61,6 +62,8 @@ pub struct Feed {
     pub until: Option<DateTime<Utc>>,
     /// Set when the agent stops: the poll ends at the next step that can be taken up again.
     pub stop: CancellationToken,
+    /// What the log holds already.
+    pub told: Told,
 }
 
 /// How a poll ended.
@@ -76,19 +79,17 @@ pub enum Ended {
 
 impl Ended {
     /// Tells of it in the log: one line per change of health, not one per poll.
-    pub fn tell(&self, feed: &str, healthy: &mut Option<bool>) {
+    fn tell(&self, feed: &str, standing: &mut Standing) {
         match self {
-            Ended::Failed(failure) if *healthy != Some(false) => {
-                lines::poll_failed(feed, &failure.words, &failure.hint)
+            Ended::Failed(failure) => {
+                let trouble = if failure.admin { Trouble::Admin } else { Trouble::Passing };
+                match standing.begins(trouble) {
+                    true => lines::poll_failed(feed, &failure.words, &failure.hint),
+                    false => lines::poll_failed_again(feed, &failure.words),
+                }
             }
-            Ended::Failed(failure) => lines::poll_failed_again(feed, &failure.words),
-            Ended::UpToDate if *healthy == Some(false) => lines::poll_works_again(feed),
+            Ended::UpToDate if standing.ends() => lines::poll_works_again(feed),
             Ended::UpToDate | Ended::Stopped => {}
-        }
-        match self {
-            Ended::Failed(_) => *healthy = Some(false),
-            Ended::UpToDate => *healthy = Some(true),
-            Ended::Stopped => {}
         }
     }
 }
@@ -167,6 +168,17 @@ pub fn identity(settings: &config::Feed, query: Option<&Query>) -> String {
 impl Feed {
     fn identity(&self) -> String {
         identity(&self.settings, self.query.as_ref())
+    }
+
+    /// Polls, and tells in the log how it ended. All lines about one poll bear the same id.
+    pub async fn poll_and_tell(&self, standing: &mut Standing) -> Ended {
+        let poll = async {
+            let ended = self.poll().await;
+            ended.tell(&self.name, standing);
+            self.told.turn();
+            ended
+        };
+        poll.instrument(lines::poll_span()).await
     }
 
     /// Polls up to now, and notes in the ledger how it ended.
@@ -325,7 +337,9 @@ impl Feed {
             Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
             Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error.into()),
             Err(error) => {
-                lines::collections_unknown(&self.name, &error.to_string());
+                if self.told.first("collections unknown") {
+                    lines::collections_unknown(&self.name, &error.to_string());
+                }
                 Ok(false)
             }
         }
@@ -368,7 +382,8 @@ impl Feed {
             let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
             next = match self.result(setting, poll, address).await? {
                 Outcome::Moved(Some(moved)) => {
-                    if let CursorMove::Unchanged { within_overlap: false } = moved {
+                    let stays = matches!(moved, CursorMove::Unchanged { within_overlap: false });
+                    if stays && self.told.first("cursor stays") {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
                     if let Some(skew) = thought.take() {
@@ -399,7 +414,9 @@ impl Feed {
     fn halve(&self, range: &Range, setting: &Setting, words: String) -> Result<Range, Failure> {
         match range.half(&setting.pace) {
             Some(half) => {
-                lines::window_halved(&self.name, &words, &half.end.text);
+                if self.told.first("halved") {
+                    lines::window_halved(&self.name, &words, &half.end.text);
+                }
                 Ok(half)
             }
             None => Err(Failure {

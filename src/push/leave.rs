@@ -113,11 +113,11 @@ impl Open {
             told.insert(file.id, (file, claims));
         }
         self.dir.delete(&deleted)?;
-        deleted.iter().for_each(|file| lines::file_sent_and_deleted(&self.name, &file.name));
+        deleted.iter().for_each(|file| lines::file_sent_and_deleted(&self.name, file));
         let gone = self.dir.leave(&leaving)?;
         for (id, left) in &gone.left {
             if let Some((file, claims)) = told.get(id) {
-                lines::file_left(&self.name, &file.name, left, file.refusal.as_deref(), claims);
+                lines::file_left(&self.name, file, left, claims);
             }
         }
         gone.trouble.map_or(Ok(()), Err)

@@ -55,6 +55,7 @@ fn feed(world: &World, state: &Path) -> Feed {
         patience: Patience { retries: 0, ..Patience::default() },
         until: None,
         stop: Default::default(),
+        told: Default::default(),
     }
 }
 

@@ -6,7 +6,8 @@ use chrono::{DateTime, Utc};
 use tokio::task::{JoinError, JoinSet};
 
 use super::super::blocking;
-use super::{Attempted, Delivered, InboxWalk, Mode};
+use super::{Attempted, Condition, Delivered, InboxWalk, Mode, Pause};
+use crate::observe::{Trouble, lines};
 use crate::peer::Patience;
 use crate::store::Result;
 use crate::store::ledger::{Due, FileId, Outcome, Owed, Settled};
@@ -27,8 +28,7 @@ type Landed = (Vec<FileId>, Result<Attempted>);
 pub(super) struct Pass<'a> {
     walk: &'a InboxWalk,
     mode: Mode,
-    /// Messages in a row that failed for passing reasons; counted over passes.
-    down: &'a mut u32,
+    condition: &'a mut Condition,
     /// Files that are not to be looked up: they are under way, or were tried and a second time is not wanted.
     taken: HashSet<FileId>,
     queue: VecDeque<Owed>,
@@ -42,9 +42,9 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(walk: &'a InboxWalk, mode: Mode, down: &'a mut u32) -> Pass<'a> {
+    pub(super) fn new(walk: &'a InboxWalk, mode: Mode, condition: &'a mut Condition) -> Pass<'a> {
         let (taken, queue, delivered) = (HashSet::new(), VecDeque::new(), Delivered::default());
-        Pass { walk, mode, down, taken, queue, delivered, open: 0, paused: false, answers: true }
+        Pass { walk, mode, condition, taken, queue, delivered, open: 0, paused: false, answers: true }
     }
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
@@ -76,7 +76,7 @@ impl<'a> Pass<'a> {
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
     async fn next_batch(&mut self) -> Result<Vec<Owed>> {
-        let given_up = self.mode == Mode::Once && *self.down >= DOWN && !self.answers;
+        let given_up = self.mode == Mode::Once && self.condition.down >= DOWN && !self.answers;
         if self.walk.stop.is_cancelled() || given_up || self.paused {
             return Ok(Vec::new());
         }
@@ -119,7 +119,7 @@ impl<'a> Pass<'a> {
 
     /// Every file is tried in `run --once` while the server answers at all, but not for long where it has trouble.
     fn patience(&self) -> Mode {
-        if self.mode == Mode::Once && *self.down >= DOWN { Mode::Hurry } else { self.mode }
+        if self.mode == Mode::Once && self.condition.down >= DOWN { Mode::Hurry } else { self.mode }
     }
 
     async fn due(&self) -> Result<VecDeque<Owed>> {
@@ -146,23 +146,38 @@ impl<'a> Pass<'a> {
                     continue;
                 }
             };
-            *self.down = if attempted.passing { *self.down + 1 } else { 0 };
+            self.condition.down = if attempted.passing { self.condition.down + 1 } else { 0 };
             self.answers = attempted.answered;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
             self.count(&files, &attempted.settled);
             settled.extend(attempted.settled);
         }
-        if *self.down >= DOWN && pause.is_none() {
+        if self.condition.down >= DOWN && pause.is_none() {
             let words = settled.iter().rev().find_map(|one| one.message.clone()).unwrap_or_default();
-            pause = Some((later(self.walk.clock.now(), backoff(*self.down, fastrand::u64(..))), words));
+            let until = later(self.walk.clock.now(), backoff(self.condition.down, fastrand::u64(..)));
+            pause = Some(Pause { until, words, trouble: Trouble::Passing });
         }
         if self.mode == Mode::Once {
             pause = None;
         }
+        self.tell(&settled, pause.as_ref());
         self.paused |= pause.is_some();
         self.walk.record(settled, pause).await?;
         trouble
+    }
+
+    /// One line when trouble begins, and one when a file is accepted again.
+    fn tell(&mut self, settled: &[Settled], pause: Option<&Pause>) {
+        let (name, standing) = (&self.walk.name, &mut self.condition.standing);
+        match pause {
+            Some(pause) if standing.begins(pause.trouble) => lines::inbox_paused(name, pause.until, &pause.words),
+            Some(pause) => lines::inbox_paused_again(name, pause.until, &pause.words),
+            None if settled.iter().any(|one| one.outcome == Some(Outcome::Accepted)) && standing.ends() => {
+                lines::inbox_works_again(name);
+            }
+            None => {}
+        }
     }
 
     fn count(&mut self, files: &[FileId], settled: &[Settled]) {
