@@ -23,7 +23,7 @@ use crate::config::{self, Start};
 use crate::observe::{Standing, Told, Trouble, lines};
 use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
-use crate::store::output::{Manner, Output};
+use crate::store::output::{Manner, Output, Staging};
 use crate::store::{Result, StoreError};
 use crate::taxii::Version;
 use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
@@ -383,7 +383,8 @@ impl Feed {
             next = match self.result(setting, poll, address).await? {
                 Outcome::Moved(Some(moved)) => {
                     let stays = matches!(moved, CursorMove::Unchanged { within_overlap: false });
-                    if stays && self.told.first("cursor stays") {
+                    // A poll by hand has no cursor that could stay.
+                    if stays && self.manner.staging == Staging::Kept && self.told.first("cursor stays") {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
                     if let Some(skew) = thought.take() {
