@@ -94,6 +94,22 @@ pub(super) enum Command {
     ConfigSchema,
 }
 
+impl Command {
+    /// Whether `--json` was given.
+    pub(super) fn is_for_machines(&self) -> bool {
+        match self {
+            Command::Check { output, .. }
+            | Command::Status { output }
+            | Command::Cursor { command: CursorCommand::Show { output, .. } } => output.json,
+            Command::Discover(question) | Command::Collections(question) => question.output.json,
+            Command::Poll(arguments) => arguments.output.json,
+            Command::Push(arguments) => arguments.output.json,
+            Command::Subscription(arguments) => arguments.output.json,
+            _ => false,
+        }
+    }
+}
+
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Output {

@@ -300,7 +300,7 @@ pub fn ledger_trouble(feed: &str, error: &StoreError) {
 
 /// Something about a feed that works became worth knowing.
 pub fn concern_begins(feed: &str, concern: &Concern) {
-    warn!(feed, concern = concern.word(), detail = %concern, "the feed works, but");
+    warn!(feed, concern = concern.word(), detail = %concern, "worth knowing of this feed");
 }
 
 /// And is over.

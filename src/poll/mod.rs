@@ -241,13 +241,12 @@ impl Feed {
         let (now, skew) = (self.clock.now(), self.peer.skew());
         blocking(move || {
             let row = ledger.feed(&name, &identity)?;
+            let skew = skew.map_or(row.skew, |skew| skew.num_milliseconds());
             match ended {
-                Ended::UpToDate => {
-                    ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?
-                }
+                Ended::UpToDate => ledger.note_success(row.id, now, skew)?,
                 Ended::Stopped => {}
                 Ended::Failed(failure) => {
-                    ledger.note_error(row.id, now, &failure.to_string(), failure.not_before)?;
+                    ledger.note_error(row.id, now, &failure.to_string(), failure.not_before, skew)?;
                 }
             }
             Ok(())

@@ -147,7 +147,8 @@ fn what_goes_on_over_many_polls_is_one_line() {
 
 #[test]
 fn a_clock_that_disagrees_is_in_the_status_the_log_and_the_metrics() {
-    let world = World::off_by(TimeDelta::hours(-2)).feed("").section("[metrics]\ntextfile = \"metrics.prom\"\n");
+    let world =
+        World::off_by(TimeDelta::hours(-2)).feed("start = \"3h\"").section("[metrics]\ntextfile = \"metrics.prom\"\n");
     let mut command = world.command(&["run", "--once"]);
     let ran = command.current_dir(world.path("")).output().unwrap();
     let (status, log) = (world.feed_status(), String::from_utf8(ran.stderr).unwrap());

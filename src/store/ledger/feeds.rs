@@ -188,20 +188,22 @@ impl Ledger {
         .map(drop)
     }
 
-    /// Notes why a poll failed, and until when the server asked us to wait.
+    /// Notes why a poll failed, and until when the server asked us to wait. The clock may be why: the next poll has to
+    /// know it.
     pub fn note_error(
         &self,
         feed: FeedId,
         at: DateTime<Utc>,
         error: &str,
         not_before: Option<DateTime<Utc>>,
+        skew: i64,
     ) -> Result<()> {
         self.write(|t| {
             t.execute(
                 "UPDATE feed SET last_error = :error, last_error_at = :at, failures = failures + 1,
-                 not_before = :not_before WHERE id = :feed",
+                 not_before = :not_before, skew = :skew WHERE id = :feed",
                 named_params! {
-                    ":feed": feed, ":error": error, ":at": at.timestamp_millis(),
+                    ":feed": feed, ":error": error, ":at": at.timestamp_millis(), ":skew": skew,
                     ":not_before": not_before.map(|at| at.timestamp_millis()),
                 },
             )
