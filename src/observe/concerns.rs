@@ -69,16 +69,16 @@ impl fmt::Display for Concern {
 /// What is worth knowing of a feed. `lag`: how far its cursor is behind the server's clock, in seconds.
 pub(super) fn concerns(settings: &Feed, row: &FeedReport, lag: Option<i64>) -> Vec<Concern> {
     let mut found = Vec::new();
+    let seconds = row.skew / 1000;
+    if seconds.unsigned_abs() > SKEW.as_secs() {
+        found.push(Concern::Skew { seconds });
+    }
     // Before the first success there is an error, or the first poll is still on its way from far back.
     if row.last_success.is_none() {
         return found;
     }
     if row.quiet_polls >= QUIET {
         found.push(Concern::Quiet { polls: row.quiet_polls });
-    }
-    let seconds = row.skew / 1000;
-    if seconds.unsigned_abs() > SKEW.as_secs() {
-        found.push(Concern::Skew { seconds });
     }
     let every = match &settings.schedule {
         Schedule::Every(every) => *every,
