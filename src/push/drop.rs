@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -163,7 +163,7 @@ impl DropWalk {
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
         let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
-        let place = self.place.clone();
+        let (place, drops) = (self.place.clone(), self.drops.clone());
         let opened = blocking(move || {
             let place = match place {
                 Some(place) => place,
@@ -174,7 +174,7 @@ impl DropWalk {
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
-            let leaving = Mutex::default();
+            let leaving = drops.leaving(dir.id());
             let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
             Ok(Some((Arc::new(open), place)))

@@ -16,7 +16,10 @@ const TOGETHER: u32 = 256;
 /// The open drop directories, by their number in the ledger: what the inbox walks read bodies from, and send finished
 /// files to.
 #[derive(Clone, Debug, Default)]
-pub struct Drops(Arc<Mutex<HashMap<i64, Arc<Open>>>>);
+pub struct Drops {
+    open: Arc<Mutex<HashMap<i64, Arc<Open>>>>,
+    leaving: Arc<Mutex<HashMap<i64, Arc<Mutex<()>>>>>,
+}
 
 /// An open drop directory with what its files have to know.
 #[derive(Debug)]
@@ -31,13 +34,19 @@ pub(super) struct Open {
     pub(super) keep_sent: Duration,
     /// `resend_duplicates`.
     pub(super) resend_duplicates: bool,
-    /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time.
-    pub(super) leaving: Mutex<()>,
+    /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time,
+    /// also through a directory that was opened again meanwhile.
+    pub(super) leaving: Arc<Mutex<()>>,
 }
 
 impl Drops {
     fn map(&self) -> MutexGuard<'_, HashMap<i64, Arc<Open>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is held while files leave this directory, however often it is opened.
+    pub(super) fn leaving(&self, directory: i64) -> Arc<Mutex<()>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).entry(directory).or_default().clone()
     }
 
     pub(super) fn put(&self, open: Arc<Open>) {
