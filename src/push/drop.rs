@@ -240,17 +240,14 @@ impl DropWalk {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             renamed: self.bell.take_renamed(),
+            inboxes: self.inboxes.clone(),
             trust_times,
             looked: Looked::default(),
         };
         let mut settling = std::mem::take(&mut self.settling);
         let (result, settling) = blocking(move || Ok((look.run(&mut settling), settling))).await?;
         self.settling = settling;
-        let looked = result?;
-        if looked.admitted > 0 {
-            self.inboxes.iter().for_each(Bell::ring);
-        }
-        Ok(looked)
+        result
     }
 
     async fn sweep(&self) {
@@ -291,6 +288,7 @@ struct Look {
     clock: Clock,
     stop: CancellationToken,
     renamed: HashSet<OsString>,
+    inboxes: Vec<Bell>,
     trust_times: bool,
     looked: Looked,
 }
@@ -458,6 +456,8 @@ impl Look {
         let admissions = batch.admissions();
         self.looked.admitted += admissions.len() as u64;
         self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        // A long listing does not hold up what is in already.
+        self.inboxes.iter().for_each(Bell::ring);
         lines::files_admitted(&self.open.name, admissions);
         self.tell_stuck(&stuck);
         Ok(())
