@@ -1,6 +1,7 @@
 """Poll Responses and files to drop, of any size: the same arguments give the same bytes."""
 
 import random
+import sys
 from pathlib import Path
 
 TAXII = "http://taxii.mitre.org/messages/taxii_xml_binding-1.1"
@@ -123,3 +124,14 @@ def one_file(path: Path, size: int) -> Path:
             file.write(after[start:end])
         file.write(after[end:])
     return path
+
+
+def main():
+    """`responses.py KIND PATH NUMBER...`: a process of its own, whose memory is not that of whoever measures."""
+    kind, path, *numbers = sys.argv[1:]
+    make = {"poll": poll_response, "text": one_text, "files": files, "file": one_file}[kind]
+    make(Path(path), *map(int, numbers))
+
+
+if __name__ == "__main__":
+    main()
