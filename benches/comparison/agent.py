@@ -25,7 +25,7 @@ class Contestants:
             config.write_text(f'state_dir = "{home}/state"\n[servers.hub]\npoll = "{self.url(response)}"\n'
                               f'[feeds.feed]\nserver = "hub"\ncollection = "feed"\nstart = "beginning"\n'
                               f'output = "{home}/out"\nmetadata = {str(metadata).lower()}\n')
-            return [self.binary, "--config", config, "run", "--once"], home / "out"
+            return [self.binary, "--config", config, "run", "--once"], home / "out", 2 if metadata else 1
         return prepare
 
     def agent_push(self, source: Path, connections: int, max_file: str = "256MiB"):
@@ -39,27 +39,28 @@ class Contestants:
             config.write_text(f'state_dir = "{home}/state"\n[servers.hub]\ninbox = "{self.url("inbox")}"\n'
                               f'[inboxes.inbox]\nserver = "hub"\nconnections = {connections}\n'
                               f'[drops.drop]\npath = "{home}/drop"\ninboxes = ["inbox"]\nmax_file = "{max_file}"\n')
-            return [self.binary, "--config", config, "run", "--once"], home / "drop" / "sent"
+            return [self.binary, "--config", config, "run", "--once"], home / "drop" / "sent", 2
         return prepare
 
     def floor(self, response: str):
         def prepare(home: Path):
-            return [self.floor_binary, self.url(response), home / "out"], home / "out"
+            return [self.floor_binary, self.url(response), home / "out"], home / "out", 1
         return prepare
 
     def cabby(self, response: str):
         def prepare(home: Path):
             (home / "out").mkdir()
             script = Path(sys.executable).parent / "taxii-poll"
-            return [sys.executable, script, "--path", self.url(response), "-c", "feed", "--dest-dir", home / "out"], home / "out"
+            return [sys.executable, script, "--path", self.url(response), "-c", "feed", "--dest-dir",
+                    home / "out"], home / "out", 1
         return prepare
 
     def libtaxii(self, response: str):
         def prepare(home: Path):
-            return [sys.executable, HERE / "libtaxii_poll.py", str(self.port), f"/{response}", home / "out"], home / "out"
+            return [sys.executable, HERE / "libtaxii_poll.py", str(self.port), f"/{response}", home / "out"], home / "out", 1
         return prepare
 
     def cabby_push(self, source: Path):
         def prepare(home: Path):
-            return [sys.executable, HERE / "cabby_push.py", self.url("inbox"), source], source
+            return [sys.executable, HERE / "cabby_push.py", self.url("inbox"), source], source, 1
         return prepare

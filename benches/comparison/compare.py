@@ -53,15 +53,12 @@ class Comparison:
         name = self.make("poll", f"small-{self.blocks}.xml", self.blocks)
         who, work = self.who, f"poll, {self.blocks:,} blocks of 2.7 KB"
         costs = interleaved({
-            "taxii-sync": who.agent(name), "floor": who.floor(name),
+            "taxii-sync": who.agent(name), "with metadata": who.agent(name, metadata=True), "floor": who.floor(name),
             "libtaxii": who.libtaxii(name), "cabby": who.cabby(name),
         }, self.rounds, self.memory, self.blocks)
         self.row(f"{work}, in memory", costs)
         self.walls = {name: spread([cost.wall for cost in each])[1] for name, each in costs.items()}
-        costs = interleaved({"taxii-sync": who.agent(name, metadata=True)}, self.rounds, self.memory, 2 * self.blocks)
-        cabby = {"taxii-sync": costs["taxii-sync"]}
-        self.row(f"{work}, in memory, with metadata files", cabby)
-        self.walls["taxii-sync, metadata"] = spread([cost.wall for cost in costs["taxii-sync"]])[1]
+        print(f"  cabby to taxii-sync with metadata files: x wall {show(ratios(costs, 'cabby', 'with metadata', 'wall'), 1)}")
         costs = interleaved({"taxii-sync": who.agent(name), "floor": who.floor(name)}, self.rounds, self.disk, self.blocks)
         self.row(f"{work}, on the disk of {self.home}, durable", costs)
 
@@ -75,8 +72,7 @@ class Comparison:
     def push(self):
         self.make("files", "files-1000", 1000)
         source, who = self.data / "files-1000", self.who
-        costs = interleaved({"taxii-sync": lambda home: (who.agent_push(source, 16)(home)[0], source),
-                             "cabby": who.cabby_push(source)}, self.rounds, self.memory, 1000)
+        costs = interleaved({"taxii-sync": who.agent_push(source, 16), "cabby": who.cabby_push(source)}, self.rounds, self.memory, 1000)
         self.row("push, 1,000 files of 2.5 KB, 16 connections, in memory", costs)
 
     def memory_by_size(self):

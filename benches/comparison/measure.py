@@ -38,18 +38,19 @@ def fresh(below: Path):
 def interleaved(contestants, rounds: int, home: Path, expected: int, warm: int = 1):
     """Lets contestants do the same work in turn, and gives the costs of each.
 
-    A contestant is a function from a fresh directory to a command and the directory that is to hold `expected` files.
+    A contestant is a function from a fresh directory to a command, the directory that is to hold files afterwards, and
+    how many times `expected` they are.
     """
     costs = {name: [] for name in contestants}
     for number in range(warm + rounds):
         for name, prepare in contestants.items():
             directory = fresh(home)
-            argv, output = prepare(directory)
+            argv, output, times = prepare(directory)
             cost = run(argv, directory / "log")
             found = sum(not entry.name.startswith(".") for entry in os.scandir(output) if entry.is_file())
-            if found != expected:
+            if found != times * expected:
                 words = (directory / "log").read_text(errors="replace")[-2000:]
-                raise SystemExit(f"{name} left {found} files and not {expected}\n{words}")
+                raise SystemExit(f"{name} left {found} files and not {times * expected}\n{words}")
             shutil.rmtree(directory)
             if number >= warm:
                 costs[name].append(cost)

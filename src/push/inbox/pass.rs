@@ -1,4 +1,5 @@
-//! One pass over what an inbox is owed, `connections` messages at a time.
+//! One pass over what an inbox is owed, `connections` messages at a time: under way, or landed and not recorded yet, for
+//! so many are sent again after a crash.
 //!
 //! What messages came to is recorded while others are under way: whatever lands during one transaction shares the next.
 
@@ -22,15 +23,13 @@ const LOOKED_UP: u32 = 64;
 /// files.
 const DOWN: u32 = 2;
 
-/// So many files may have landed without being recorded before no more are sent: after a crash they are sent again.
-const UNRECORDED: usize = 64;
-
 /// A message that has landed: the files it held, and what it came to.
 type Landed = (Vec<FileId>, Result<Attempted>);
 
 /// What has landed and is not recorded yet.
 #[derive(Default)]
 struct Verdicts {
+    messages: usize,
     settled: Vec<Settled>,
     pause: Option<(DateTime<Utc>, String)>,
     /// Files that may be looked up again once this is recorded.
@@ -47,7 +46,7 @@ pub(super) struct Pass<'a> {
     taken: HashSet<FileId>,
     queue: VecDeque<Owed>,
     verdicts: Verdicts,
-    /// How many files are being recorded.
+    /// How many messages are being recorded.
     recording: usize,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
@@ -82,14 +81,16 @@ impl<'a> Pass<'a> {
         // Trouble with the store in one delivery does not lose what the others came to.
         let mut trouble = Ok(());
         loop {
-            while flying.len() < self.walk.settings.connections as usize && trouble.is_ok() {
+            while flying.len() + self.verdicts.messages + self.recording < self.walk.settings.connections as usize
+                && trouble.is_ok()
+            {
                 let batch = self.next_batch().await?;
                 if batch.is_empty() {
                     break;
                 }
                 self.launch(batch, &mut flying);
             }
-            if recording.is_none() && !self.verdicts.settled.is_empty() {
+            if recording.is_none() && self.verdicts.messages > 0 {
                 recording = Some(self.record());
             }
             tokio::select! {
@@ -124,8 +125,8 @@ impl<'a> Pass<'a> {
 
     /// Begins to record what has landed, in one transaction.
     fn record(&mut self) -> JoinHandle<Result<Vec<FileId>>> {
-        let Verdicts { settled, pause, again } = std::mem::take(&mut self.verdicts);
-        self.recording = settled.len();
+        let Verdicts { messages, settled, pause, again } = std::mem::take(&mut self.verdicts);
+        self.recording = messages;
         let walk = self.walk.clone();
         tokio::spawn(async move { walk.record(settled, pause).await.map(|()| again) })
     }
@@ -133,8 +134,7 @@ impl<'a> Pass<'a> {
     /// The next files for one message; none where there are none, or nothing is to be sent now.
     async fn next_batch(&mut self) -> Result<Vec<Owed>> {
         let given_up = self.mode == Mode::Once && *self.down >= DOWN && !self.answers;
-        let behind = self.verdicts.settled.len() + self.recording >= UNRECORDED;
-        if self.walk.stop.is_cancelled() || given_up || self.paused || behind {
+        if self.walk.stop.is_cancelled() || given_up || self.paused {
             return Ok(Vec::new());
         }
         if self.queue.is_empty() {
@@ -208,6 +208,7 @@ impl<'a> Pass<'a> {
             pause = attempted.pause.or(pause);
             words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
             self.count(&files, &attempted.settled);
+            self.verdicts.messages += 1;
             self.verdicts.settled.extend(attempted.settled);
         }
         if *self.down >= DOWN && pause.is_none() {
