@@ -65,10 +65,8 @@ impl Drops {
     /// Lets these files leave. Blocks.
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
-        for id in finished {
-            if let Some(file) = ledger.file(*id)? {
-                by_directory.entry(file.directory).or_default().push(*id);
-            }
+        for file in ledger.files(finished)? {
+            by_directory.entry(file.directory).or_default().push(file.id);
         }
         for (directory, files) in by_directory {
             if let Some(open) = self.get(directory) {
@@ -96,11 +94,7 @@ impl Open {
     /// Those of them that have not left meanwhile.
     fn let_these_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let _alone = self.alone();
-        let mut files = Vec::with_capacity(finished.len());
-        for id in finished {
-            files.extend(ledger.file(*id)?);
-        }
-        self.let_leave(ledger, &files)
+        self.let_leave(ledger, &ledger.files(finished)?)
     }
 
     fn alone(&self) -> MutexGuard<'_, ()> {
@@ -110,8 +104,8 @@ impl Open {
     /// Whoever calls this is [`alone`](Open::alone).
     fn let_leave(&self, ledger: &Ledger, files: &[FileRow]) -> Result<()> {
         let (mut leaving, mut deleted, mut told) = (Vec::new(), Vec::new(), HashMap::new());
-        for file in files {
-            let claims = ledger.deliveries(file.id)?;
+        let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
+        for (file, claims) in files.iter().zip(ledger.deliveries(&ids)?) {
             let good = file.refusal.is_none() && claims.iter().all(|claim| claim.outcome.is_some_and(Outcome::is_good));
             if good && self.keep_sent.is_zero() {
                 deleted.push(file.clone());
