@@ -19,7 +19,7 @@ use crate::poll::Feed;
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Drop directories are watched within this time, or it goes on without.
-const WATCHED: Duration = Duration::from_secs(2);
+const WATCHED: Duration = Duration::from_millis(1500);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;

@@ -1,9 +1,12 @@
-//! One pass over what an inbox is owed, `connections` messages at a time.
+//! One pass over what an inbox is owed, `connections` messages at a time: under way, or landed and not recorded yet, for
+//! so many are sent again after a crash.
+//!
+//! What messages came to is recorded while others are under way: whatever lands during one transaction shares the next.
 
 use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::super::blocking;
 use super::{Attempted, Condition, Delivered, InboxWalk, Mode, Pause};
@@ -24,6 +27,16 @@ const DOWN: u32 = 2;
 /// A message that has landed: the files it held, and what it came to.
 type Landed = (Vec<FileId>, Result<Attempted>);
 
+/// What has landed and is not recorded yet.
+#[derive(Default)]
+struct Verdicts {
+    messages: usize,
+    settled: Vec<Settled>,
+    pause: Option<Pause>,
+    /// Files that may be looked up again once this is recorded.
+    again: Vec<FileId>,
+}
+
 /// One pass.
 pub(super) struct Pass<'a> {
     walk: &'a InboxWalk,
@@ -32,6 +45,9 @@ pub(super) struct Pass<'a> {
     /// Files that are not to be looked up: they are under way, or were tried and a second time is not wanted.
     taken: HashSet<FileId>,
     queue: VecDeque<Owed>,
+    verdicts: Verdicts,
+    /// How many messages are being recorded.
+    recording: usize,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
     open: u64,
@@ -43,35 +59,76 @@ pub(super) struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     pub(super) fn new(walk: &'a InboxWalk, mode: Mode, condition: &'a mut Condition) -> Pass<'a> {
-        let (taken, queue, delivered) = (HashSet::new(), VecDeque::new(), Delivered::default());
-        Pass { walk, mode, condition, taken, queue, delivered, open: 0, paused: false, answers: true }
+        Pass {
+            walk,
+            mode,
+            condition,
+            taken: HashSet::new(),
+            queue: VecDeque::new(),
+            verdicts: Verdicts::default(),
+            recording: 0,
+            delivered: Delivered::default(),
+            open: 0,
+            paused: false,
+            answers: true,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
         self.give_up().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
+        let mut recording: Option<JoinHandle<Result<Vec<FileId>>>> = None;
+        // Trouble with the store in one delivery does not lose what the others came to.
+        let mut trouble = Ok(());
         loop {
-            while flying.len() < self.walk.settings.connections as usize {
+            while flying.len() + self.verdicts.messages + self.recording < self.walk.settings.connections as usize
+                && trouble.is_ok()
+            {
                 let batch = self.next_batch().await?;
                 if batch.is_empty() {
                     break;
                 }
-                self.taken.extend(batch.iter().map(|owed| owed.file.id));
-                let (walk, mode) = (self.walk.clone(), self.patience());
-                flying.spawn(async move {
-                    let files = batch.iter().map(|owed| owed.file.id).collect();
-                    (files, walk.deliver(batch, mode).await)
-                });
+                self.launch(batch, &mut flying);
             }
-            let Some(first) = flying.join_next().await else { break };
-            let mut landed = vec![first];
-            while let Some(more) = flying.try_join_next() {
-                landed.push(more);
+            if recording.is_none() && self.verdicts.messages > 0 {
+                recording = Some(self.record());
             }
-            self.land(landed.into_iter().filter_map(joined).collect()).await?;
+            tokio::select! {
+                Some(first) = flying.join_next() => {
+                    let more = std::iter::from_fn(|| flying.try_join_next());
+                    let landed: Vec<Landed> = std::iter::once(first).chain(more).filter_map(joined).collect();
+                    let landed = self.land(landed);
+                    trouble = trouble.and(landed);
+                }
+                recorded = finished(&mut recording), if recording.is_some() => {
+                    self.recording = 0;
+                    for file in recorded? {
+                        self.taken.remove(&file);
+                    }
+                }
+                else => break,
+            }
         }
+        trouble?;
         self.count_what_is_left().await?;
         Ok(self.delivered)
+    }
+
+    fn launch(&mut self, batch: Vec<Owed>, flying: &mut JoinSet<Landed>) {
+        self.taken.extend(batch.iter().map(|owed| owed.file.id));
+        let (walk, mode) = (self.walk.clone(), self.patience());
+        flying.spawn(async move {
+            let files = batch.iter().map(|owed| owed.file.id).collect();
+            (files, walk.deliver(batch, mode).await)
+        });
+    }
+
+    /// Begins to record what has landed, in one transaction.
+    fn record(&mut self) -> JoinHandle<Result<Vec<FileId>>> {
+        let Verdicts { messages, settled, pause, again } = std::mem::take(&mut self.verdicts);
+        self.recording = messages;
+        let walk = self.walk.clone();
+        tokio::spawn(async move { walk.record(settled, pause).await.map(|()| again) })
     }
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
@@ -134,10 +191,9 @@ impl<'a> Pass<'a> {
         Ok(owed)
     }
 
-    /// What has come back, recorded in one transaction. Trouble with the store in one delivery does not lose what the
-    /// others came to.
-    async fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
-        let (mut settled, mut pause, mut trouble) = (Vec::new(), None, Ok(()));
+    /// What has come back: what it means for what is sent next, and what is to be recorded.
+    fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
+        let (mut pause, mut words, mut accepted, mut trouble) = (None, None, false, Ok(()));
         for (files, attempted) in landed {
             let attempted = match attempted {
                 Ok(attempted) => attempted,
@@ -150,30 +206,32 @@ impl<'a> Pass<'a> {
             self.answers = attempted.answered;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
+            words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
+            accepted |= attempted.settled.iter().any(|one| one.outcome == Some(Outcome::Accepted));
             self.count(&files, &attempted.settled);
-            settled.extend(attempted.settled);
+            self.verdicts.messages += 1;
+            self.verdicts.settled.extend(attempted.settled);
         }
         if self.condition.down >= DOWN && pause.is_none() {
-            let words = settled.iter().rev().find_map(|one| one.message.clone()).unwrap_or_default();
             let until = later(self.walk.clock.now(), backoff(self.condition.down, fastrand::u64(..)));
-            pause = Some(Pause { until, words, trouble: Trouble::Passing });
+            pause = Some(Pause { until, words: words.unwrap_or_default(), trouble: Trouble::Passing });
         }
         if self.mode == Mode::Once {
             pause = None;
         }
-        self.tell(&settled, pause.as_ref());
+        self.tell(accepted, pause.as_ref());
         self.paused |= pause.is_some();
-        self.walk.record(settled, pause).await?;
+        self.verdicts.pause = pause.or(self.verdicts.pause.take());
         trouble
     }
 
     /// One line when trouble begins, and one when a file is accepted again.
-    fn tell(&mut self, settled: &[Settled], pause: Option<&Pause>) {
+    fn tell(&mut self, accepted: bool, pause: Option<&Pause>) {
         let (name, standing) = (&self.walk.name, &mut self.condition.standing);
         match pause {
             Some(pause) if standing.begins(pause.trouble) => lines::inbox_paused(name, pause.until, &pause.words),
             Some(pause) => lines::inbox_paused_again(name, pause.until, &pause.words),
-            None if settled.iter().any(|one| one.outcome == Some(Outcome::Accepted)) && standing.ends() => {
+            None if accepted && standing.ends() => {
                 lines::inbox_works_again(name);
             }
             None => {}
@@ -191,14 +249,12 @@ impl<'a> Pass<'a> {
                 self.open += u64::from(one.outcome.is_none());
                 self.delivered.reason = one.message.clone().or(self.delivered.reason.take());
             }
-            if self.mode == Mode::Due || again {
-                self.taken.remove(&one.file);
+            if self.mode == Mode::Due || again || one.outcome.is_some() {
+                self.verdicts.again.push(one.file);
             }
         }
         // What was not tried after all is still due.
-        for file in files.iter().filter(|file| !settled.iter().any(|one| one.file == **file)) {
-            self.taken.remove(file);
-        }
+        self.verdicts.again.extend(files.iter().filter(|file| !settled.iter().any(|one| one.file == **file)));
     }
 
     /// Files that were not tried: they wait because a server asked for it, or because the inbox is down.
@@ -242,6 +298,17 @@ impl InboxWalk {
             self.record(attempted.settled, None).await?;
             self.pause(wait).await;
         }
+    }
+}
+
+/// What became of the transaction under way; there may be none.
+async fn finished(recording: &mut Option<JoinHandle<Result<Vec<FileId>>>>) -> Result<Vec<FileId>> {
+    let Some(running) = recording else { return std::future::pending().await };
+    let result = running.await;
+    *recording = None;
+    match joined(result) {
+        Some(result) => result,
+        None => std::future::pending().await,
     }
 }
 
