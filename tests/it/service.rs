@@ -1,5 +1,6 @@
 //! The agent as a service sees itself watched: what systemd is told, and what the log says of health.
 
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixDatagram;
 use std::sync::mpsc;
 use std::thread;
@@ -174,6 +175,21 @@ fn polls_without_anything_new_are_counted_until_something_comes() {
     assert_eq!(world.feed_status()["quiet_polls"], 0);
     world.run_once().ended(0);
     assert_eq!(world.feed_status()["quiet_polls"], 1);
+}
+
+#[test]
+fn the_journal_gets_the_level_of_each_line_and_no_second_clock() {
+    let world = World::new().feed("every = \"30s\"");
+    world.script(Service::Poll, vec![Act::poll(Quirk::EndText("yesterday".to_owned()))]);
+    let mut agent = world.start_with(|command| {
+        let log = std::fs::metadata(world.path("log")).unwrap();
+        command.env("JOURNAL_STREAM", format!("{}:{}", log.dev(), log.ino()));
+    });
+    agent.until_said("cannot be read: taken as absent");
+    let log = agent.log();
+    assert!(log.starts_with("<6> INFO started"), "{log}");
+    assert!(log.lines().any(|line| line.starts_with("<4> WARN poll{id=")), "{log}");
+    agent.terminate();
 }
 
 #[test]
