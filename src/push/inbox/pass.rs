@@ -21,7 +21,7 @@ const LOOKED_UP: u32 = 64;
 const DOWN: u32 = 2;
 
 /// A message that has landed: the files it held, and what it came to.
-type Landed = (Vec<FileId>, Result<Attempted>);
+type Landed = (Vec<Owed>, Result<Attempted>);
 
 /// One pass.
 pub(super) struct Pass<'a> {
@@ -31,6 +31,8 @@ pub(super) struct Pass<'a> {
     down: &'a mut u32,
     /// Files that are not to be looked up: they are under way, or were tried and a second time is not wanted.
     taken: HashSet<FileId>,
+    /// Contents that are under way: the same content in another file waits for what becomes of them.
+    under_way: HashSet<[u8; 32]>,
     queue: VecDeque<Owed>,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
@@ -43,12 +45,14 @@ pub(super) struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     pub(super) fn new(walk: &'a InboxWalk, mode: Mode, down: &'a mut u32) -> Pass<'a> {
-        let (taken, queue, delivered) = (HashSet::new(), VecDeque::new(), Delivered::default());
-        Pass { walk, mode, down, taken, queue, delivered, open: 0, paused: false, answers: true }
+        let (taken, under_way) = (HashSet::new(), HashSet::new());
+        let (queue, delivered) = (VecDeque::new(), Delivered::default());
+        Pass { walk, mode, down, taken, under_way, queue, delivered, open: 0, paused: false, answers: true }
     }
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
         self.give_up().await?;
+        self.wait_as_asked().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
         loop {
             while flying.len() < self.walk.settings.connections as usize {
@@ -57,11 +61,9 @@ impl<'a> Pass<'a> {
                     break;
                 }
                 self.taken.extend(batch.iter().map(|owed| owed.file.id));
+                self.under_way.extend(batch.iter().filter_map(|owed| owed.file.sha256));
                 let (walk, mode) = (self.walk.clone(), self.patience());
-                flying.spawn(async move {
-                    let files = batch.iter().map(|owed| owed.file.id).collect();
-                    (files, walk.deliver(batch, mode).await)
-                });
+                flying.spawn(async move { (batch.clone(), walk.deliver(batch, mode).await) });
             }
             let Some(first) = flying.join_next().await else { break };
             let mut landed = vec![first];
@@ -84,7 +86,8 @@ impl<'a> Pass<'a> {
             self.queue = self.due().await?;
         }
         let single = |owed: &Owed| owed.alone || owed.duplicate;
-        let mut batch: Vec<Owed> = self.queue.pop_front().into_iter().collect();
+        let first = self.queue.iter().position(|owed| !self.waits(owed));
+        let mut batch: Vec<Owed> = first.and_then(|first| self.queue.remove(first)).into_iter().collect();
         if batch.first().is_some_and(single) {
             return Ok(batch);
         }
@@ -92,11 +95,33 @@ impl<'a> Pass<'a> {
         while batch.len() < most
             && let Some(next) = self.queue.front()
             && !single(next)
+            && !self.waits(next)
             && (self.walk.resends(next) || !batch.iter().any(|one| one.file.sha256 == next.file.sha256))
         {
             batch.extend(self.queue.pop_front());
         }
         Ok(batch)
+    }
+
+    /// Whether the same content is under way in another file, and is not to be sent twice.
+    fn waits(&self, owed: &Owed) -> bool {
+        owed.file.sha256.is_some_and(|content| self.under_way.contains(&content)) && !self.walk.resends(owed)
+    }
+
+    /// A wait that the server asked for in an earlier run is for the whole inbox, as it was then: what is left of it is
+    /// waited for, where that is not long.
+    async fn wait_as_asked(&mut self) -> Result<()> {
+        if self.mode != Mode::Once {
+            return Ok(());
+        }
+        let (ledger, name, now) = (self.walk.ledger.clone(), self.walk.name.clone(), self.walk.clock.now());
+        let Some(until) = blocking(move || Ok(ledger.asked_until(&name, now)?)).await? else { return Ok(()) };
+        let wait = (until - now).to_std().unwrap_or_default();
+        self.paused = wait > Patience::default().longest_wait;
+        if !self.paused {
+            self.walk.pause(wait).await;
+        }
+        Ok(())
     }
 
     /// What is pending for too long is given up, also where it waits because a server asked for it. The oldest come
@@ -138,7 +163,10 @@ impl<'a> Pass<'a> {
     /// others came to.
     async fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
         let (mut settled, mut pause, mut trouble) = (Vec::new(), None, Ok(()));
-        for (files, attempted) in landed {
+        for (batch, attempted) in landed {
+            for content in batch.iter().filter_map(|owed| owed.file.sha256) {
+                self.under_way.remove(&content);
+            }
             let attempted = match attempted {
                 Ok(attempted) => attempted,
                 Err(error) => {
@@ -150,7 +178,7 @@ impl<'a> Pass<'a> {
             self.answers = attempted.answered;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
-            self.count(&files, &attempted.settled);
+            self.count(&batch, &attempted.settled);
             settled.extend(attempted.settled);
         }
         if *self.down >= DOWN && pause.is_none() {
@@ -165,7 +193,7 @@ impl<'a> Pass<'a> {
         trouble
     }
 
-    fn count(&mut self, files: &[FileId], settled: &[Settled]) {
+    fn count(&mut self, batch: &[Owed], settled: &[Settled]) {
         for one in settled {
             // What was sent in a batch in vain is sent again singly, in this pass too.
             let again = one.outcome.is_none() && one.alone;
@@ -181,8 +209,8 @@ impl<'a> Pass<'a> {
             }
         }
         // What was not tried after all is still due.
-        for file in files.iter().filter(|file| !settled.iter().any(|one| one.file == **file)) {
-            self.taken.remove(file);
+        for owed in batch.iter().filter(|owed| !settled.iter().any(|one| one.file == owed.file.id)) {
+            self.taken.remove(&owed.file.id);
         }
     }
 
