@@ -74,7 +74,13 @@ impl Managed<'_> {
             }
             Action::Unsubscribe | Action::Pause | Action::Resume => {
                 let id = self.which(&address, arguments.id.as_deref()).await?;
-                Ok(self.ask(&address, action, Some(id)).await?)
+                let mut answered = self.ask(&address, action, Some(id)).await?;
+                if self.peer().version == Version::V10 {
+                    // 1.0 tells no status; what was ended without an error is ended.
+                    let ended = |one: &mut Subscription| "UNSUBSCRIBED".clone_into(&mut one.status);
+                    answered.response.subscriptions.iter_mut().for_each(ended);
+                }
+                Ok(answered)
             }
         }
     }

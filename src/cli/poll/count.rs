@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::Wanted;
 use crate::cli::output::{Say, json as print};
-use crate::cli::services::{headers_json, redacted, tell_headers};
+use crate::cli::services::{headers_json, redacted, shown, tell_headers};
 use crate::cli::{End, Result, Trouble, progress, runtime};
 use crate::config::units;
 use crate::peer::{Peer, PeerError};
@@ -29,6 +29,9 @@ pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Resul
     };
     let (say, peer) = (Say::new(as_json), &wanted.target.peer);
     say.line(&text);
+    if let Some(message) = &response.message {
+        say.line(&format!("the server says: {}", shown(peer, message)));
+    }
     tell_headers(&say, peer, &header.extended);
     if as_json {
         let answer = json!({
