@@ -1,7 +1,7 @@
 //! Looking at a drop directory: which files are settled, and taking them in.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -56,7 +56,7 @@ pub struct DropWalk {
 }
 
 /// What a look at the directory came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
     /// Files taken in.
     pub admitted: u64,
@@ -64,6 +64,8 @@ pub struct Looked {
     pub refused: u64,
     /// Files that are not settled yet.
     pub unsettled: u64,
+    /// The last of them.
+    pub unsettled_name: Option<OsString>,
     /// Files that cannot be read, and stay where they are.
     pub unreadable: u64,
     /// Files that were taken in but cannot be taken away: they are not sent before that.
@@ -153,7 +155,8 @@ impl DropWalk {
                 Looked { admitted: looked.admitted + later.admitted, refused: looked.refused + later.refused, ..later };
         }
         if looked.unsettled > 0 {
-            lines::left_unsettled(&self.name, looked.unsettled);
+            let name = looked.unsettled_name.as_deref().unwrap_or_default();
+            lines::left_unsettled(&self.name, looked.unsettled, name);
         }
         self.sweep().await;
         Ok(looked)
@@ -309,11 +312,11 @@ impl Look {
             };
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
-                    Some(left) => self.not_yet(left),
+                    Some(left) => self.not_yet(&candidate.name, left),
                     None if self.take(&candidate, &mut batch)? => {}
                     None => {
                         settling.forget(&candidate.name);
-                        self.not_yet(self.settings.settle);
+                        self.not_yet(&candidate.name, self.settings.settle);
                     }
                 }
                 if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
@@ -328,8 +331,9 @@ impl Look {
         Ok(self.looked)
     }
 
-    fn not_yet(&mut self, left: Duration) {
+    fn not_yet(&mut self, name: &OsStr, left: Duration) {
         self.looked.unsettled += 1;
+        self.looked.unsettled_name = Some(name.to_owned());
         self.looked.again_in = Some(self.looked.again_in.map_or(left, |other| other.min(left)));
     }
 

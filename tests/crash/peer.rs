@@ -97,8 +97,7 @@ fn add(practice: &Practice, number: &mut u64, count: u64, since: Option<DateTime
         let content = format!("<c:block xmlns:c=\"urn:example:crash\" n=\"{number}\">{filling}</c:block>");
         let label = since.map(|since| since + TimeDelta::seconds(*number as i64));
         let sha256: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
-        let taken =
-            practice.add_block("default", BlockSpec { label, ..BlockSpec::new("urn:example:crash", content) });
+        let taken = practice.add_block("default", BlockSpec { label, ..BlockSpec::new("urn:example:crash", content) });
         assert!(taken, "the practice server takes no more blocks");
         sha256
     });
