@@ -5,6 +5,7 @@
 
 mod connect;
 mod look;
+mod memory;
 mod once;
 mod pulse;
 mod run;
@@ -33,7 +34,9 @@ use crate::store::ledger::{self, Ledger};
 use crate::store::output::{Manner, Staging};
 use crate::taxii::message::Query;
 
+use connect::new_peer;
 pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
+use memory::LastWords;
 pub use once::Summary;
 pub use run::ReadConfig;
 
@@ -193,7 +196,10 @@ impl Agent {
             let kept = peers.remove(name).filter(|(old, _)| *old == loaded);
             let peer = match kept {
                 Some((_, peer)) => peer,
-                None => peer(name, &loaded, &self.clock, &self.workers)?,
+                None => Arc::new(
+                    new_peer(name, &loaded, &self.clock, &self.workers)?
+                        .with_memory(Arc::new(LastWords(self.ledger.clone()))),
+                ),
             };
             parts.peers.insert(name.clone(), (loaded, peer));
         }

@@ -118,6 +118,7 @@ impl Status {
             "quiet_polls": row.quiet_polls,
             "clock_skew_seconds": row.skew as f64 / 1000.0,
             "concerns": feed.concerns.iter().map(ToString::to_string).collect::<Vec<_>>(),
+            "address": row.address,
         })
     }
 
@@ -165,6 +166,7 @@ impl Status {
             "oldest_pending_seconds": inbox.oldest_pending.map(|at| seconds_since(at, self.now)),
             "next_try": inbox.next_try.map(time),
             "last_error": inbox.last_error,
+            "address": inbox.address,
         })
     }
 
@@ -214,6 +216,9 @@ impl Status {
             "  {} files, {} bytes, {} in quarantine",
             row.files_total, row.bytes_total, row.quarantined_total
         );
+        if let Some(address) = &row.address {
+            let _ = writeln!(text, "  polled at {address}");
+        }
         if let Some(at) = row.last_success {
             let content = row.last_content.map(|at| format!("{} ago", span(seconds_since(at, self.now))));
             let content = content.unwrap_or_else(|| "never".to_owned());
@@ -244,6 +249,9 @@ impl Status {
                 row.accepted,
                 row.refused
             );
+            if let Some(address) = &row.address {
+                let _ = writeln!(text, "    at {address}");
+            }
             if let Some(error) = &row.last_error {
                 let _ = writeln!(text, "    {error}");
             }

@@ -1,7 +1,7 @@
 //! Looking at a drop directory: which files are settled, and taking them in.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -144,7 +144,8 @@ impl DropWalk {
                 Looked { admitted: looked.admitted + later.admitted, refused: looked.refused + later.refused, ..later };
         }
         if looked.unsettled > 0 {
-            lines::left_unsettled(&self.name, looked.unsettled);
+            let name = looked.unsettled_name.as_deref().unwrap_or_default();
+            lines::left_unsettled(&self.name, looked.unsettled, name);
         }
         self.sweep().await;
         Ok(looked)
@@ -319,11 +320,11 @@ impl Look {
             };
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
-                    Some(left) => self.not_yet(left),
+                    Some(left) => self.not_yet(&candidate.name, left),
                     None if self.take(&candidate, &mut batch)? => {}
                     None => {
                         settling.forget(&candidate.name);
-                        self.not_yet(self.settings.settle);
+                        self.not_yet(&candidate.name, self.settings.settle);
                     }
                 }
                 if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
@@ -338,8 +339,9 @@ impl Look {
         Ok(self.looked)
     }
 
-    fn not_yet(&mut self, left: Duration) {
+    fn not_yet(&mut self, name: &OsStr, left: Duration) {
         self.looked.unsettled += 1;
+        self.looked.unsettled_name = Some(name.to_owned());
         self.looked.again_in = Some(self.looked.again_in.map_or(left, |other| other.min(left)));
     }
 

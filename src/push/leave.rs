@@ -64,13 +64,15 @@ impl Drops {
 
     /// Lets these files leave. Blocks.
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
-        let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
-        for file in ledger.files(finished)? {
-            by_directory.entry(file.directory).or_default().push(file.id);
-        }
-        for (directory, files) in by_directory {
-            if let Some(open) = self.get(directory) {
-                open.let_these_leave(ledger, &files)?;
+        for some in finished.chunks(TOGETHER as usize) {
+            let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
+            for file in ledger.files(some)? {
+                by_directory.entry(file.directory).or_default().push(file.id);
+            }
+            for (directory, files) in by_directory {
+                if let Some(open) = self.get(directory) {
+                    open.let_these_leave(ledger, &files)?;
+                }
             }
         }
         Ok(())
