@@ -67,10 +67,19 @@ pub fn load(name: &str, server: &Server) -> Result<Loaded, ConnectError> {
 
 /// A peer. Nothing is sent.
 pub fn peer(name: &str, loaded: &Loaded, clock: &Clock, workers: &Arc<Semaphore>) -> Result<Arc<Peer>, ConnectError> {
+    new_peer(name, loaded, clock, workers).map(Arc::new)
+}
+
+pub(super) fn new_peer(
+    name: &str,
+    loaded: &Loaded,
+    clock: &Clock,
+    workers: &Arc<Semaphore>,
+) -> Result<Peer, ConnectError> {
     let server = &loaded.server;
     let client =
         wire::Client::new(settings(loaded)).map_err(|error| ConnectError::Wire { server: name.to_owned(), error })?;
-    Ok(Arc::new(Peer::new(Parts {
+    Ok(Peer::new(Parts {
         name: name.to_owned(),
         version: server.taxii,
         precision: server.timestamp_precision,
@@ -84,7 +93,7 @@ pub fn peer(name: &str, loaded: &Loaded, clock: &Clock, workers: &Arc<Semaphore>
         limits: Limits { max_content_block: server.max_content_block, ..Limits::default() },
         clock: clock.clone(),
         workers: workers.clone(),
-    })))
+    }))
 }
 
 fn settings(loaded: &Loaded) -> Settings {

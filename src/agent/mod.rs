@@ -4,6 +4,7 @@
 //! [`Agent::run_once`] does everything there is to do once.
 
 mod connect;
+mod memory;
 mod once;
 mod run;
 mod schedule;
@@ -30,7 +31,9 @@ use crate::store::ledger::{self, Ledger};
 use crate::store::output::{Manner, Staging};
 use crate::taxii::message::Query;
 
+use connect::new_peer;
 pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
+use memory::LastWords;
 pub use once::Summary;
 pub use run::ReadConfig;
 
@@ -189,7 +192,10 @@ impl Agent {
             let kept = peers.remove(name).filter(|(old, _)| *old == loaded);
             let peer = match kept {
                 Some((_, peer)) => peer,
-                None => peer(name, &loaded, &self.clock, &self.workers)?,
+                None => Arc::new(
+                    new_peer(name, &loaded, &self.clock, &self.workers)?
+                        .with_memory(Arc::new(LastWords(self.ledger.clone()))),
+                ),
             };
             parts.peers.insert(name.clone(), (loaded, peer));
         }

@@ -7,19 +7,25 @@ use url::Url;
 
 use super::args::Question;
 use super::output::{Say, counted, json as print};
-use super::services::{Advertised, available_text, bindings_json, bindings_text, contact_json, redacted, shown};
+use super::services::{
+    Advertised, available_text, bindings_json, bindings_text, contact_json, headers_json, redacted, shown, tell_headers,
+};
 use super::target::Target;
 use super::{End, Result, Trouble, progress, runtime};
 use crate::peer::{Peer, PeerError};
-use crate::taxii::message::{Body, Collection, Contact, ServiceType};
+use crate::taxii::message::{Body, Collection, Contact, Header, ServiceType};
+
+/// The answer, and the address that gave it.
+type Answered = (Header, Vec<Collection>, Url);
 
 /// Asks a server which collections it has.
 pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
     let target = Target::of(file, &question.server, &question.access)?;
     let words = || format!("asking {}", target.shown());
-    let (all, base) = runtime()?.block_on(progress::shown(words, asked(&target)))?;
+    let (header, all, base) = runtime()?.block_on(progress::shown(words, asked(&target)))?;
     let (say, peer) = (Say::new(question.output.json), &target.peer);
     say.line(&format!("{base} answered: {}", counted(all.len() as u64, "collection")));
+    tell_headers(&say, peer, &header.extended);
     for collection in &all {
         tell(&say, peer, collection, &base);
     }
@@ -29,6 +35,7 @@ pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
             "server": target.name,
             "url": base.as_str(),
             "taxii": peer.version.number(),
+            "extended_headers": headers_json(&header.extended),
             "collections": all,
         });
         print(&redacted(peer, answer));
@@ -38,7 +45,7 @@ pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
 
 /// A URL may be that of a Collection Management Service itself; where it answers otherwise it is taken for a
 /// Discovery Service.
-async fn asked(target: &Target) -> Result<(Vec<Collection>, Url), Trouble> {
+async fn asked(target: &Target) -> Result<Answered, Trouble> {
     if target.name.is_some() {
         return Ok(through_discovery(&target.peer).await?);
     }
@@ -54,15 +61,15 @@ async fn asked(target: &Target) -> Result<(Vec<Collection>, Url), Trouble> {
     }
 }
 
-async fn through_discovery(peer: &Peer) -> Result<(Vec<Collection>, Url), PeerError> {
+async fn through_discovery(peer: &Peer) -> Result<Answered, PeerError> {
     let found = peer.address(ServiceType::CollectionManagement, None).await?;
     ask(peer, &found.url).await
 }
 
-async fn ask(peer: &Peer, url: &Url) -> Result<(Vec<Collection>, Url), PeerError> {
+async fn ask(peer: &Peer, url: &Url) -> Result<Answered, PeerError> {
     let (message, base) = peer.ask(url, Body::CollectionInformationRequest).await?;
     match message.body {
-        Body::CollectionInformationResponse(all) => Ok((all, base)),
+        Body::CollectionInformationResponse(all) => Ok((message.header, all, base)),
         other => {
             let what = format!("a {} where collections were asked for", other.name(message.version));
             Err(PeerError::Unreadable { url: base.to_string(), what })

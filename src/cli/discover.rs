@@ -7,23 +7,22 @@ use url::Url;
 
 use super::args::Question;
 use super::output::{Say, counted, json as print};
-use super::services::{Advertised, available_text, bindings_json, bindings_text, contact_json, redacted, shown};
+use super::services::{
+    Advertised, available_text, bindings_json, bindings_text, contact_json, headers_json, redacted, shown, tell_headers,
+};
 use super::target::Target;
 use super::{End, Result, Trouble, progress, runtime};
-use crate::peer::Peer;
-use crate::taxii::message::{ServiceInstance, ServiceType};
+use crate::peer::{Peer, PeerError};
+use crate::taxii::message::{Body, Header, ServiceInstance, ServiceType};
 
 /// Asks a server which services it has.
 pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
     let target = Target::of(file, &question.server, &question.access)?;
     let words = || format!("asking {}", target.shown());
-    let (instances, base) = runtime()?.block_on(progress::shown(words, target.peer.services()))?.ok_or_else(|| {
-        let words = format!("server `{}` has no `discovery` address in the configuration", target.shown());
-        Trouble::failed(words, "set it, or give the URL of its Discovery Service instead of its name")
-    })?;
-    let say = Say::new(question.output.json);
-    let peer = &target.peer;
+    let (header, instances, base) = runtime()?.block_on(progress::shown(words, ask(&target)))?;
+    let (say, peer) = (Say::new(question.output.json), &target.peer);
     say.line(&format!("{base} answered: {}", counted(instances.len() as u64, "service")));
+    tell_headers(&say, peer, &header.extended);
     for instance in &instances {
         tell(&say, peer, instance, &base);
     }
@@ -34,11 +33,27 @@ pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
             "url": base.as_str(),
             "taxii": peer.version.number(),
             "clock_skew_seconds": peer.skew().map(|skew| skew.num_milliseconds() as f64 / 1000.0),
+            "extended_headers": headers_json(&header.extended),
             "services": services,
         });
         print(&redacted(peer, answer));
     }
     Ok(End::Good)
+}
+
+async fn ask(target: &Target) -> Result<(Header, Vec<ServiceInstance>, Url)> {
+    let Some(url) = target.peer.discovery() else {
+        let words = format!("server `{}` has no `discovery` address in the configuration", target.shown());
+        return Err(Trouble::failed(words, "set it, or give the URL of its Discovery Service instead of its name"));
+    };
+    let (message, base) = target.peer.ask(url, Body::DiscoveryRequest).await?;
+    match message.body {
+        Body::DiscoveryResponse(instances) => Ok((message.header, instances, base)),
+        other => {
+            let what = format!("a {} where services were asked for", other.name(message.version));
+            Err(PeerError::Unreadable { url: base.to_string(), what }.into())
+        }
+    }
 }
 
 fn tell(say: &Say, peer: &Peer, instance: &ServiceInstance, base: &Url) {
@@ -53,6 +68,9 @@ fn tell(say: &Say, peer: &Peer, instance: &ServiceInstance, base: &Url) {
     say.line(&format!("  {}; speaks {}", available_text(instance.available), shown(peer, &bindings)));
     if instance.service_type == Some(ServiceType::Inbox) {
         say.line(&format!("  accepts {}", bindings_text(peer, &instance.content_bindings)));
+    }
+    if !instance.supported_queries.is_empty() {
+        say.line(&format!("  takes queries: {}", shown(peer, &instance.supported_queries.join(", "))));
     }
     if let Some(message) = &instance.message {
         say.line(&format!("  {}", shown(peer, message)));

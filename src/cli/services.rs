@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 use url::Url;
 
+use super::output::Say;
 use crate::peer::{Peer, show_remote};
-use crate::taxii::message::{Contact, ContentBinding, ServiceInstance};
+use crate::taxii::message::{Contact, ContentBinding, ExtendedHeader, ServiceInstance};
 use crate::taxii::services::{self, Candidate};
 
 /// An advertised address, judged.
@@ -83,6 +84,18 @@ pub(super) fn bindings_json(bindings: &[ContentBinding]) -> Value {
 pub(super) fn bindings_text(peer: &Peer, bindings: &[ContentBinding]) -> String {
     let ids: Vec<&str> = bindings.iter().map(|binding| binding.id.as_str()).collect();
     if ids.is_empty() { "any content".to_owned() } else { shown(peer, &ids.join(", ")) }
+}
+
+/// Extended Headers for machines.
+pub(super) fn headers_json(headers: &[ExtendedHeader]) -> Value {
+    headers.iter().map(|header| json!({ "name": header.name, "value": header.value })).collect()
+}
+
+/// Extended Headers for people: they mean something to whoever knows the server.
+pub(super) fn tell_headers(say: &Say, peer: &Peer, headers: &[ExtendedHeader]) {
+    for header in headers {
+        say.line(&format!("extended header {}: {}", shown(peer, &header.name), shown(peer, header.value.trim())));
+    }
 }
 
 /// Every text of a document without secrets: a server may repeat one.

@@ -7,7 +7,9 @@ use url::Url;
 
 use super::args::{Action, SubscriptionArguments};
 use super::output::{Say, json as print};
-use super::services::{Advertised, bindings_json, bindings_text, contact_json, redacted, shown};
+use super::services::{
+    Advertised, bindings_json, bindings_text, contact_json, headers_json, redacted, shown, tell_headers,
+};
 use super::target::{self, Target};
 use super::{End, Result, Trouble, load, progress, runtime};
 use crate::agent;
@@ -15,8 +17,8 @@ use crate::config;
 use crate::peer::{Peer, PeerError};
 use crate::taxii::Version;
 use crate::taxii::message::{
-    Body, ContentBinding, Parameters, Query, ResponseType, ServiceType, Subscription, SubscriptionRequest,
-    SubscriptionResponse,
+    Body, ContentBinding, ExtendedHeader, Parameters, Query, ResponseType, ServiceType, Subscription,
+    SubscriptionRequest, SubscriptionResponse,
 };
 
 /// A feed, and where its subscriptions are managed.
@@ -29,6 +31,7 @@ struct Managed<'a> {
 
 /// What the server said.
 struct Answered {
+    extended: Vec<ExtendedHeader>,
     response: SubscriptionResponse,
     base: Url,
     /// What was asked for was there already.
@@ -71,7 +74,13 @@ impl Managed<'_> {
             }
             Action::Unsubscribe | Action::Pause | Action::Resume => {
                 let id = self.which(&address, arguments.id.as_deref()).await?;
-                Ok(self.ask(&address, action, Some(id)).await?)
+                let mut answered = self.ask(&address, action, Some(id)).await?;
+                if self.peer().version == Version::V10 {
+                    // 1.0 tells no status; what was ended without an error is ended.
+                    let ended = |one: &mut Subscription| "UNSUBSCRIBED".clone_into(&mut one.status);
+                    answered.response.subscriptions.iter_mut().for_each(ended);
+                }
+                Ok(answered)
             }
         }
     }
@@ -131,7 +140,9 @@ impl Managed<'_> {
         };
         let (message, base) = self.peer().ask(address, Body::SubscriptionRequest(request)).await?;
         match message.body {
-            Body::SubscriptionResponse(response) => Ok(Answered { response, base, existing: false }),
+            Body::SubscriptionResponse(response) => {
+                Ok(Answered { extended: message.header.extended, response, base, existing: false })
+            }
             other => {
                 let what = format!("a {} where a subscription was asked about", other.name(message.version));
                 Err(PeerError::Unreadable { url: base.to_string(), what })
@@ -160,7 +171,7 @@ impl Managed<'_> {
     }
 
     fn tell(&self, arguments: &SubscriptionArguments, answered: &Answered) {
-        let Answered { response, base, existing } = answered;
+        let Answered { extended, response, base, existing } = answered;
         let (say, peer) = (Say::new(arguments.output.json), self.peer());
         if *existing {
             say.line("there is a subscription for the same content already; no second one was made");
@@ -174,6 +185,7 @@ impl Managed<'_> {
         if let Some(message) = &response.message {
             say.line(&format!("the server says: {}", shown(peer, message)));
         }
+        tell_headers(&say, peer, extended);
         if arguments.action == Action::Subscribe
             && let Some(subscription) = response.subscriptions.first()
         {
@@ -189,6 +201,7 @@ impl Managed<'_> {
                 "url": base.as_str(),
                 "existing": existing,
                 "message": response.message,
+                "extended_headers": headers_json(extended),
                 "subscriptions": subscriptions,
             });
             print(&redacted(peer, answer));

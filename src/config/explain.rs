@@ -6,6 +6,7 @@ use super::json::{file_mode, start_word, word};
 use super::model::{Auth, Config, Drop, Feed, Inbox, LogFormat, Schedule, Secret, Server, Start};
 use super::tables::{PRECISIONS, VERSIONS};
 use super::units::{show_duration, show_size};
+use crate::taxii::Version;
 
 /// What the configuration means, in words: server by server, feed by feed, drop directory by drop directory. It says
 /// where secrets come from, never what they are.
@@ -28,13 +29,14 @@ pub fn explain(config: &Config) -> String {
         page.title(format!("Server {name}: TAXII {}", word(&VERSIONS, server.taxii)));
         explain_server(&mut page, server);
     }
+    let version = |server: &str| config.servers.get(server).map_or(Version::V11, |server| server.taxii);
     for (name, feed) in &config.feeds {
         page.title(format!("Feed {name}: collection {} of server {}", feed.collection, feed.server));
-        explain_feed(&mut page, feed);
+        explain_feed(&mut page, feed, version(&feed.server));
     }
     for (name, inbox) in &config.inboxes {
         page.title(format!("Inbox {name}: of server {}", inbox.server));
-        explain_inbox(&mut page, inbox);
+        explain_inbox(&mut page, inbox, version(&inbox.server));
     }
     for (name, drop) in &config.drops {
         page.title(format!("Drop directory {name}: {}", drop.path.display()));
@@ -140,7 +142,7 @@ fn explain_tls(page: &mut Page, server: &Server) {
     }
 }
 
-fn explain_feed(page: &mut Page, feed: &Feed) {
+fn explain_feed(page: &mut Page, feed: &Feed, version: Version) {
     page.line(match &feed.schedule {
         Schedule::Every(pause) => format!("Polled every {}.", show_duration(*pause)),
         Schedule::Cron(cron) => format!("Polled at the times {} (local time).", cron.as_str()),
@@ -165,7 +167,12 @@ fn explain_feed(page: &mut Page, feed: &Feed) {
     if let Some(query) = &feed.query_file {
         page.line(format!("With the query in {}.", query.display()));
     }
-    if !feed.asynchronous {
+    if version == Version::V10 {
+        page.line(
+            "TAXII 1.0 has no asynchronous answers, parts, counts or data sets: `asynchronous` has no meaning here. \
+             Some servers cut a long answer off without a word; a shorter window helps.",
+        );
+    } else if !feed.asynchronous {
         page.line("Asynchronous answers (PENDING) are not accepted.");
     }
     let group = feed.group.as_ref().map(|group| format!(", group {group}")).unwrap_or_default();
@@ -184,8 +191,9 @@ fn explain_feed(page: &mut Page, feed: &Feed) {
     page.line(format!("What was handed over is known for {}.", show_duration(feed.remember)));
 }
 
-fn explain_inbox(page: &mut Page, inbox: &Inbox) {
+fn explain_inbox(page: &mut Page, inbox: &Inbox, version: Version) {
     page.line(match inbox.collections.as_slice() {
+        _ if version == Version::V10 => "TAXII 1.0 has no destination collections: none is named.".to_owned(),
         [] => "No destination collection is named.".to_owned(),
         names => format!("Destination collections: {}.", names.join(", ")),
     });

@@ -47,6 +47,26 @@ pub fn collections_unknown(feed: &str, error: &str) {
     warn!(feed, error, "the server does not describe its collections: this one is taken for a data feed");
 }
 
+/// Where a feed is polled, and why there; told when it changes.
+pub fn feed_address(feed: &str, address: &str) {
+    info!(feed, address, "is polled at another address than before, or for the first time");
+}
+
+/// Where the messages of an inbox go, and why there; told when it changes.
+pub fn inbox_address(inbox: &str, address: &str) {
+    info!(inbox, address, "is sent to at another address than before, or for the first time");
+}
+
+/// The server cannot say where its services are.
+pub fn address_of_before(server: &str, address: &str) {
+    warn!(server, address, "the server cannot be asked where its services are: going on with what it said before");
+}
+
+/// What a server said of itself cannot be kept for later.
+pub fn last_word_not_kept(server: &str, error: &StoreError) {
+    warn!(server, %error, "what the server says of its services cannot be kept: it has to be asked again after a restart");
+}
+
 /// The server's reply ended where the request began.
 pub fn cursor_stays(feed: &str, asked_end: &str) {
     warn!(feed, asked_end, "the server's reply ends where the request began, or before: the cursor stays");
@@ -86,6 +106,11 @@ pub fn result_abandoned(feed: &str, reason: &str) {
 /// A message for people in a Poll_Response.
 pub fn server_says(feed: &str, message: &str) {
     debug!(feed, message, "the server says");
+}
+
+/// An Extended_Header of a Poll_Response: it means something to whoever knows the server.
+pub fn extended_header(feed: &str, name: &str, value: &str) {
+    debug!(feed, name, value, "extended header");
 }
 
 /// An Inclusive_End_Timestamp that is none.
@@ -129,8 +154,8 @@ pub fn file_remark(drop: &str, file: &OsStr, remark: &str) {
 }
 
 /// Files that still changed when `run --once` ended.
-pub fn left_unsettled(drop: &str, files: u64) {
-    warn!(drop, files, "files that still change are left for the next run");
+pub fn left_unsettled(drop: &str, files: u64, one: &OsStr) {
+    warn!(drop, files, file = show(one), "files that still change are left for the next run");
 }
 
 /// Old files of `sent/` are gone.

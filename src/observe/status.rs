@@ -105,6 +105,7 @@ impl Status {
             "quarantined_total": row.quarantined_total,
             "empty_total": row.empty_total,
             "clock_skew_seconds": row.skew as f64 / 1000.0,
+            "address": row.address,
         })
     }
 
@@ -134,6 +135,7 @@ impl Status {
             "oldest_pending_seconds": inbox.oldest_pending.map(|at| seconds_since(at, self.now)),
             "next_try": inbox.next_try.map(time),
             "last_error": inbox.last_error,
+            "address": inbox.address,
         })
     }
 
@@ -183,6 +185,9 @@ impl Status {
             "  {} files, {} bytes, {} in quarantine",
             row.files_total, row.bytes_total, row.quarantined_total
         );
+        if let Some(address) = &row.address {
+            let _ = writeln!(text, "  polled at {address}");
+        }
         if let Some(at) = row.last_success {
             let _ = writeln!(text, "  last success {} ago", ago(seconds_since(at, self.now)));
         }
@@ -207,6 +212,9 @@ impl Status {
                 row.accepted,
                 row.refused
             );
+            if let Some(address) = &row.address {
+                let _ = writeln!(text, "    at {address}");
+            }
             if let Some(error) = &row.last_error {
                 let _ = writeln!(text, "    {error}");
             }

@@ -4,13 +4,11 @@ use std::time::{Duration, Instant};
 
 use url::Url;
 
+use super::memory::Told;
 use super::{Peer, PeerError, show_remote};
 use crate::taxii::message::{Body, Collection, ServiceInstance, ServiceType};
 use crate::taxii::services::{self, Candidate};
 use crate::wire::{WireError, shown_url};
-
-/// What a server told us is asked again after this long.
-const REMEMBERED: Duration = Duration::from_secs(3600);
 
 /// An address, and why it is the one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +19,8 @@ pub struct Found {
     pub source: Source,
     /// What an operator should know about it.
     pub remarks: Vec<String>,
+    /// Why it comes from an old answer of the server, where it does.
+    pub old: Option<String>,
 }
 
 /// Where an address comes from.
@@ -34,19 +34,41 @@ pub enum Source {
     Discovery,
 }
 
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let why = match self.source {
+            Source::Pinned => "pinned in the configuration",
+            Source::Collection => "as the collection information says",
+            Source::Discovery => "as discovery says",
+        };
+        match &self.old {
+            None => write!(f, "{} ({why})", shown_url(&self.url)),
+            Some(old) => write!(f, "{} ({why}, {old})", shown_url(&self.url)),
+        }
+    }
+}
+
 /// An answer of a Discovery Service.
 #[derive(Clone, Debug)]
 pub(super) struct Services {
     instances: Vec<ServiceInstance>,
     base: Url,
-    asked: Instant,
+    stands: Stands,
 }
 
 /// An answer of a Collection Management Service; `None`: the server has none.
 #[derive(Clone, Debug)]
 pub(super) struct Collections {
     all: Option<(Vec<Collection>, Url)>,
-    asked: Instant,
+    stands: Stands,
+}
+
+/// Since when an answer stands, for how long, and why it is an old one.
+#[derive(Clone, Debug)]
+struct Stands {
+    since: Instant,
+    long: Duration,
+    old: Option<String>,
 }
 
 impl Peer {
@@ -56,16 +78,16 @@ impl Peer {
             return Ok(None);
         };
         let known = self.learnt().services.clone();
-        if let Some(known) = known.filter(|known| self.clock.since(known.asked) < REMEMBERED) {
+        if let Some(known) = known.filter(|known| self.stands(&known.stands)) {
             return Ok(Some((known.instances, known.base)));
         }
-        let (message, base) = self.ask(discovery, Body::DiscoveryRequest).await?;
-        let Body::DiscoveryResponse(instances) = message.body else {
+        let Told { body, base, stands, old } = self.inquire(discovery, Body::DiscoveryRequest).await?;
+        let Body::DiscoveryResponse(instances) = body else {
             let what = "the answer is not a Discovery_Response".to_owned();
             return Err(PeerError::Unreadable { url: self.redact(&shown_url(&base)), what });
         };
-        let asked = self.clock.moment();
-        self.learnt().services = Some(Services { instances: instances.clone(), base: base.clone(), asked });
+        let stands = Stands { since: self.clock.moment(), long: stands, old };
+        self.learnt().services = Some(Services { instances: instances.clone(), base: base.clone(), stands });
         Ok(Some((instances, base)))
     }
 
@@ -76,22 +98,24 @@ impl Peer {
 
     async fn described(&self) -> Result<Option<(Vec<Collection>, Url)>, PeerError> {
         let known = self.learnt().collections.clone();
-        if let Some(known) = known.filter(|known| self.clock.since(known.asked) < REMEMBERED) {
+        if let Some(known) = known.filter(|known| self.stands(&known.stands)) {
             return Ok(known.all);
         }
-        let all = match self.advertised(ServiceType::CollectionManagement).await? {
+        let (all, long, old) = match self.advertised(ServiceType::CollectionManagement).await? {
             Some(found) => {
-                let (message, base) = self.ask(&found.url, Body::CollectionInformationRequest).await?;
-                let Body::CollectionInformationResponse(all) = message.body else {
+                let Told { body, base, stands, old } =
+                    self.inquire(&found.url, Body::CollectionInformationRequest).await?;
+                let Body::CollectionInformationResponse(all) = body else {
                     let what = "the answer is not a Collection_Information_Response".to_owned();
                     return Err(PeerError::Unreadable { url: self.redact(&shown_url(&base)), what });
                 };
-                Some((all, base))
+                (Some((all, base)), stands, old)
             }
-            None => None,
+            // That there is none is what discovery says, and stands as long.
+            None => (None, self.learnt().services.as_ref().map_or(Duration::MAX, |known| known.stands.long), None),
         };
-        let asked = self.clock.moment();
-        self.learnt().collections = Some(Collections { all: all.clone(), asked });
+        let stands = Stands { since: self.clock.moment(), long, old };
+        self.learnt().collections = Some(Collections { all: all.clone(), stands });
         Ok(all)
     }
 
@@ -99,7 +123,7 @@ impl Peer {
     /// discovery.
     pub async fn address(&self, service: ServiceType, collection: Option<&str>) -> Result<Found, PeerError> {
         if let Some(url) = self.pinned_address(service) {
-            return Ok(Found { url, source: Source::Pinned, remarks: Vec::new() });
+            return Ok(Found { url, source: Source::Pinned, remarks: Vec::new(), old: None });
         }
         if let Some(name) = collection
             && let Ok(Some((all, base))) = self.described().await
@@ -115,6 +139,20 @@ impl Peer {
             .ok_or_else(|| self.no_service(service, "the server does not advertise one".into()))
     }
 
+    fn stands(&self, answer: &Stands) -> bool {
+        self.clock.since(answer.since) < answer.long
+    }
+
+    /// Why the answer that an address comes from is an old one, if it is.
+    fn old(&self, source: Source) -> Option<String> {
+        let learnt = self.learnt();
+        match source {
+            Source::Pinned => None,
+            Source::Collection => learnt.collections.as_ref().and_then(|known| known.stands.old.clone()),
+            Source::Discovery => learnt.services.as_ref().and_then(|known| known.stands.old.clone()),
+        }
+    }
+
     fn pinned_address(&self, service: ServiceType) -> Option<Url> {
         match service {
             ServiceType::Discovery => self.pinned.discovery.clone(),
@@ -127,7 +165,7 @@ impl Peer {
     /// A pinned or discovered address; `None` where the server advertises no such service at all.
     async fn advertised(&self, service: ServiceType) -> Result<Option<Found>, PeerError> {
         if let Some(url) = self.pinned_address(service) {
-            return Ok(Some(Found { url, source: Source::Pinned, remarks: Vec::new() }));
+            return Ok(Some(Found { url, source: Source::Pinned, remarks: Vec::new(), old: None }));
         }
         let Some((instances, base)) = self.services().await? else {
             return Ok(None);
@@ -148,7 +186,7 @@ impl Peer {
                 (_, Some(why)) => wrong.push(format!("{address}: {why}")),
                 (None, None) => wrong.push(format!("{address}: not an address")),
                 (Some(url), None) => match self.allows(&url) {
-                    Ok(()) => return Ok(Found { url, source, remarks: candidate.remarks }),
+                    Ok(()) => return Ok(Found { url, source, remarks: candidate.remarks, old: self.old(source) }),
                     Err(error) => wrong.push(with_hint(&error)),
                 },
             }

@@ -5,6 +5,7 @@
 
 mod addresses;
 mod exchange;
+mod memory;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -22,6 +23,7 @@ use crate::wire::{self, WireError};
 
 pub use addresses::{Found, Source};
 pub use exchange::{Exchanged, Nothing, Trouble, show_remote};
+pub use memory::{Memory, Word};
 
 /// One server.
 #[derive(Debug)]
@@ -38,6 +40,7 @@ pub struct Peer {
     clock: Clock,
     workers: Arc<Semaphore>,
     learnt: Mutex<Learnt>,
+    memory: Option<Arc<dyn Memory>>,
 }
 
 /// The addresses of the configuration.
@@ -169,7 +172,8 @@ impl Peer {
     /// A peer; nothing is sent.
     pub fn new(parts: Parts) -> Peer {
         let Parts { name, version, precision, client, pinned, limits, clock, workers } = parts;
-        Peer { name, version, precision, client, pinned, limits, clock, workers, learnt: Mutex::default() }
+        let (learnt, memory) = (Mutex::default(), None);
+        Peer { name, version, precision, client, pinned, limits, clock, workers, learnt, memory }
     }
 
     fn learnt(&self) -> std::sync::MutexGuard<'_, Learnt> {
@@ -179,6 +183,11 @@ impl Peer {
     /// The server's clock minus ours, from its latest reply.
     pub fn skew(&self) -> Option<TimeDelta> {
         self.learnt().skew
+    }
+
+    /// The address of its Discovery Service, where the configuration has it.
+    pub fn discovery(&self) -> Option<&Url> {
+        self.pinned.discovery.as_ref()
     }
 
     /// Remote text without any secret of this server in it.
@@ -191,7 +200,8 @@ impl Peer {
         self.client.allows(url).map_err(|error| self.client.clean(error))
     }
 
-    /// Forgets what the server told us about its services.
+    /// Forgets for how long the server's answers about itself stand: it is asked again before the next request. What
+    /// fails may be an address that has moved.
     pub fn forget_addresses(&self) {
         let mut learnt = self.learnt();
         learnt.services = None;

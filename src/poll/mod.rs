@@ -6,6 +6,7 @@
 //! made durable, committed and handed over before the next one is asked for; the cursor moves with the last.
 
 mod intake;
+mod place;
 mod result;
 
 use std::path::PathBuf;
@@ -26,7 +27,7 @@ use crate::store::output::{Manner, Output};
 use crate::store::{Result, StoreError};
 use crate::taxii::Version;
 use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
-use crate::taxii::message::{CollectionType, Parameters, Query, ResponseType, ServiceType};
+use crate::taxii::message::{Parameters, Query, ResponseType};
 use crate::taxii::status::Class;
 use crate::taxii::time::{Timestamp, earlier};
 
@@ -180,6 +181,9 @@ impl Feed {
         {
             lines::ledger_trouble(&self.name, &error);
         }
+        if matches!(ended, Ended::Failed(_)) {
+            self.peer.forget_addresses();
+        }
         let noted = self.note(ended.clone()).await;
         match noted {
             Ok(()) => ended,
@@ -244,15 +248,14 @@ impl Feed {
     }
 
     async fn walk(&self) -> Result<Ended, Failure> {
-        let setting = self.set_up().await?;
+        let mut setting = self.set_up().await?;
         self.look_at_room(&setting).await?;
         if let Some(until) = setting.row.not_before {
             self.wait_until(until, "the server asked for a pause").await?;
         }
-        let address = match self.peer.address(ServiceType::Poll, Some(&self.settings.collection)).await {
-            Ok(found) => found.url,
-            Err(error) => return Err(error.into()),
-        };
+        let (set, found) = self.place().await?;
+        let address = self.note_address(&setting, found).await?;
+        setting.set = set;
         if let Some(progress) = under_way(&setting.row) {
             let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
@@ -278,14 +281,14 @@ impl Feed {
     async fn whole_set(&self, setting: &Setting, address: &Url) -> Result<Ended, Failure> {
         let poll = Poll::new(setting.plan.clone(), None, self.clock.now());
         match self.result(setting, poll, address).await? {
-            Outcome::Moved(_) | Outcome::Nothing => Ok(Ended::UpToDate),
+            Outcome::Moved { .. } | Outcome::Nothing => Ok(Ended::UpToDate),
             Outcome::Stopped => Ok(Ended::Stopped),
             // There is no range that could be halved.
             Outcome::Halve(words) => Err(Failure { words, hint: String::new(), not_before: None, admin: false }),
         }
     }
 
-    /// Opens the output directory, mends what an earlier end left, and learns what kind of collection it is.
+    /// Opens the output directory and mends what an earlier end left.
     async fn set_up(&self) -> Result<Setting, Failure> {
         let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
         let (path, manner, now): (PathBuf, _, _) = (self.settings.output.clone(), self.manner, self.clock.now());
@@ -296,7 +299,6 @@ impl Feed {
         })
         .await?;
         lines::output_opened(&self.name, &recovered);
-        let set = self.is_set().await?;
         let plan = Plan {
             collection: self.settings.collection.clone(),
             subscription_id: self.settings.subscription_id.clone(),
@@ -306,7 +308,7 @@ impl Feed {
         };
         let config::Feed { lag, window, overlap, .. } = self.settings;
         let pace = Pace { lag, window, overlap, precision: self.peer.precision };
-        Ok(Setting { output, row, plan, pace, set })
+        Ok(Setting { output, row, plan, pace, set: false })
     }
 
     fn parameters(&self) -> Parameters {
@@ -315,19 +317,6 @@ impl Feed {
             response_type: ResponseType::Full,
             content_bindings: self.settings.content_bindings.iter().map(binding).collect(),
             query: self.query.clone(),
-        }
-    }
-
-    /// Without a description a collection is taken for a DATA_FEED. A server that cannot be asked just now is asked
-    /// again: to take a set for a feed would miss what changes in it.
-    async fn is_set(&self) -> Result<bool, Failure> {
-        match self.peer.collection(&self.settings.collection).await {
-            Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
-            Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error.into()),
-            Err(error) => {
-                lines::collections_unknown(&self.name, &error.to_string());
-                Ok(false)
-            }
         }
     }
 
@@ -364,10 +353,15 @@ impl Feed {
             Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
             None => self.ask(self.cursor().await?.as_ref(), now, setting),
         };
+        let mut last = None;
         while let Some(range) = next {
             let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
             next = match self.result(setting, poll, address).await? {
-                Outcome::Moved(Some(moved)) => {
+                Outcome::Moved { cursor: Some(moved), empty } => {
+                    let passed = last.replace(self.clock.moment()).map(|last| self.clock.since(last));
+                    if empty && passed.is_some_and(|passed| range.creeps(&moved, passed)) {
+                        break;
+                    }
                     if let CursorMove::Unchanged { within_overlap: false } = moved {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
@@ -376,7 +370,7 @@ impl Feed {
                     }
                     range.follow(&moved, now, &setting.pace)
                 }
-                Outcome::Moved(None) | Outcome::Nothing => None,
+                Outcome::Moved { cursor: None, .. } | Outcome::Nothing => None,
                 Outcome::Stopped => return Ok(Ended::Stopped),
                 Outcome::Halve(words) => Some(self.halve(&range, setting, words)?),
             };
@@ -477,4 +471,10 @@ struct Brought {
     totals: Totals,
     empty: u64,
     parts: u32,
+}
+
+impl Brought {
+    fn is_nothing(&self) -> bool {
+        self.totals.files + self.totals.quarantined + self.empty == 0
+    }
 }

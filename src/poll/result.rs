@@ -21,8 +21,13 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// How a result ended.
 pub(super) enum Outcome {
-    /// All of it is in place. `None` for a DATA_SET, which has no cursor.
-    Moved(Option<CursorMove>),
+    /// All of it is in place.
+    Moved {
+        /// `None` for a DATA_SET, which has no cursor.
+        cursor: Option<CursorMove>,
+        /// There was nothing in it.
+        empty: bool,
+    },
     /// The server has nothing to report.
     Nothing,
     /// It cannot be read: a smaller range may.
@@ -66,7 +71,7 @@ impl Feed {
                     tries = Tries::new(self);
                     if last {
                         lines::result_complete(&self.name, &poll, &brought.totals, brought.parts, brought.empty);
-                        return Ok(Outcome::Moved(poll.cursor()));
+                        return Ok(Outcome::Moved { cursor: poll.cursor(), empty: brought.is_nothing() });
                     }
                     self.look_at_room(setting).await?;
                 }
@@ -111,7 +116,7 @@ impl Feed {
         tokio::time::sleep(GRACE).await;
     }
 
-    fn shown(&self, words: &str) -> String {
+    pub(super) fn shown(&self, words: &str) -> String {
         show_remote(&self.peer.redact(words))
     }
 
@@ -166,6 +171,9 @@ impl Feed {
             Ok((message, intake)) if is_part => {
                 if let Body::PollResponse(reply) = &message.body {
                     self.remark(reply);
+                }
+                for header in &message.header.extended {
+                    lines::extended_header(&self.name, &self.shown(&header.name), &self.shown(&header.value));
                 }
                 Some(intake)
             }
@@ -283,13 +291,13 @@ pub(super) fn with_hint(words: String, hint: &str) -> String {
 }
 
 /// How often a request was sent in vain.
-struct Tries {
+pub(super) struct Tries {
     failed: u32,
     since: std::time::Instant,
 }
 
 impl Tries {
-    fn new(feed: &Feed) -> Tries {
+    pub(super) fn new(feed: &Feed) -> Tries {
         Tries { failed: 0, since: feed.clock.moment() }
     }
 
@@ -298,7 +306,7 @@ impl Tries {
     }
 
     /// Waits before the next attempt, or fails where patience has run out.
-    async fn after(&mut self, feed: &Feed, class: Class, words: String) -> Result<(), Failure> {
+    pub(super) async fn after(&mut self, feed: &Feed, class: Class, words: String) -> Result<(), Failure> {
         self.failed += 1;
         let admin = class == Class::Admin;
         let hint = if admin {

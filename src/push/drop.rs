@@ -1,10 +1,10 @@
 //! Looking at a drop directory: which files are settled, and taking them in.
 
 use std::collections::HashSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -56,7 +56,7 @@ pub struct DropWalk {
 }
 
 /// What a look at the directory came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Looked {
     /// Files taken in.
     pub admitted: u64,
@@ -64,6 +64,8 @@ pub struct Looked {
     pub refused: u64,
     /// Files that are not settled yet.
     pub unsettled: u64,
+    /// The last of them.
+    pub unsettled_name: Option<OsString>,
     /// Files that cannot be read, and stay where they are.
     pub unreadable: u64,
     /// Files that were taken in but cannot be taken away: they are not sent before that.
@@ -153,7 +155,8 @@ impl DropWalk {
                 Looked { admitted: looked.admitted + later.admitted, refused: looked.refused + later.refused, ..later };
         }
         if looked.unsettled > 0 {
-            lines::left_unsettled(&self.name, looked.unsettled);
+            let name = looked.unsettled_name.as_deref().unwrap_or_default();
+            lines::left_unsettled(&self.name, looked.unsettled, name);
         }
         self.sweep().await;
         Ok(looked)
@@ -163,7 +166,7 @@ impl DropWalk {
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
         let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
-        let place = self.place.clone();
+        let (place, drops) = (self.place.clone(), self.drops.clone());
         let opened = blocking(move || {
             let place = match place {
                 Some(place) => place,
@@ -174,7 +177,7 @@ impl DropWalk {
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
-            let leaving = Mutex::default();
+            let leaving = drops.leaving(dir.id());
             let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
             Ok(Some((Arc::new(open), place)))
@@ -240,17 +243,14 @@ impl DropWalk {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             renamed: self.bell.take_renamed(),
+            inboxes: self.inboxes.clone(),
             trust_times,
             looked: Looked::default(),
         };
         let mut settling = std::mem::take(&mut self.settling);
         let (result, settling) = blocking(move || Ok((look.run(&mut settling), settling))).await?;
         self.settling = settling;
-        let looked = result?;
-        if looked.admitted > 0 {
-            self.inboxes.iter().for_each(Bell::ring);
-        }
-        Ok(looked)
+        result
     }
 
     async fn sweep(&self) {
@@ -291,6 +291,7 @@ struct Look {
     clock: Clock,
     stop: CancellationToken,
     renamed: HashSet<OsString>,
+    inboxes: Vec<Bell>,
     trust_times: bool,
     looked: Looked,
 }
@@ -311,11 +312,11 @@ impl Look {
             };
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
-                    Some(left) => self.not_yet(left),
+                    Some(left) => self.not_yet(&candidate.name, left),
                     None if self.take(&candidate, &mut batch)? => {}
                     None => {
                         settling.forget(&candidate.name);
-                        self.not_yet(self.settings.settle);
+                        self.not_yet(&candidate.name, self.settings.settle);
                     }
                 }
                 if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
@@ -330,8 +331,9 @@ impl Look {
         Ok(self.looked)
     }
 
-    fn not_yet(&mut self, left: Duration) {
+    fn not_yet(&mut self, name: &OsStr, left: Duration) {
         self.looked.unsettled += 1;
+        self.looked.unsettled_name = Some(name.to_owned());
         self.looked.again_in = Some(self.looked.again_in.map_or(left, |other| other.min(left)));
     }
 
@@ -458,6 +460,8 @@ impl Look {
         let admissions = batch.admissions();
         self.looked.admitted += admissions.len() as u64;
         self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        // A long listing does not hold up what is in already.
+        self.inboxes.iter().for_each(Bell::ring);
         lines::files_admitted(&self.open.name, admissions);
         self.tell_stuck(&stuck);
         Ok(())

@@ -24,6 +24,15 @@ pub struct Candidate {
     pub remarks: Vec<String>,
 }
 
+/// What to do about a service that speaks the other version of TAXII alone. That is never chosen by itself: servers
+/// cut long answers in TAXII 1.0 short without a word.
+fn other(spoken: &str) -> String {
+    let known = [Version::V11, Version::V10].into_iter().find(|version| spoken.contains(version.message_binding()));
+    known
+        .map(|version| format!("; `taxii = \"{}\"` of the server would speak that", version.number()))
+        .unwrap_or_default()
+}
+
 /// Why an advertised service cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
@@ -37,7 +46,7 @@ pub enum Unusable {
     #[error("the server says that it is not available")]
     Unavailable,
     /// Message_Binding lists others only.
-    #[error("it does not speak TAXII {wanted}, but {spoken}")]
+    #[error("it does not speak TAXII {wanted}, but {spoken}{}", other(spoken))]
     Binding {
         /// The version wanted.
         wanted: Version,

@@ -32,6 +32,8 @@ pub(crate) struct World {
     runtime: Runtime,
     dir: TempDir,
     server: String,
+    /// The services are found by discovery.
+    discovered: bool,
     sections: String,
 }
 
@@ -75,7 +77,7 @@ impl World {
         change(&mut options);
         let practice = runtime.block_on(Practice::start(options)).unwrap();
         let dir = TempDir::new().unwrap();
-        World { practice, runtime, dir, server: String::new(), sections: String::new() }
+        World { practice, runtime, dir, server: String::new(), discovered: false, sections: String::new() }
     }
 
     /// A world whose server's clock is off by this much.
@@ -86,6 +88,12 @@ impl World {
     /// Further keys of the server.
     pub(crate) fn server(mut self, keys: &str) -> World {
         self.server = keys.to_owned();
+        self
+    }
+
+    /// No address but that of the Discovery Service is configured.
+    pub(crate) fn discovered(mut self) -> World {
+        self.discovered = true;
         self
     }
 
@@ -146,7 +154,9 @@ impl World {
     /// Writes the configuration; every run does it.
     pub(crate) fn write_config(&self) -> PathBuf {
         let path = self.path("config.toml");
-        let urls = ["poll", "inbox"].map(|service| (service, format!("\"{}\"", self.practice.url(service))));
+        let pinned: &[&str] = if self.discovered { &["discovery"] } else { &["poll", "inbox"] };
+        let urls = pinned.iter().map(|service| (*service, format!("\"{}\"", self.practice.url(service))));
+        let urls: Vec<(&str, String)> = urls.collect();
         let usual: Vec<_> = urls.iter().map(|(service, url)| (*service, url.as_str())).collect();
         let state = quoted(&self.path("state"));
         let text = format!("state_dir = {state}\n{}{}", section("servers.hub", &usual, &self.server), self.sections);

@@ -13,7 +13,9 @@
 
 mod cli;
 mod common;
+mod corpus;
 mod crash;
+mod deviations;
 mod docs;
 mod fuzz_corpus;
 mod hostile;

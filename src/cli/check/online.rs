@@ -8,7 +8,7 @@ use super::finding::{About, Finding};
 use super::server::{self, Asked};
 use crate::cli::services::{bindings_text, shown};
 use crate::config::{self, Config, Feed, Inbox, Server};
-use crate::peer::{Found, Peer, Source};
+use crate::peer::{Found, Peer};
 use crate::taxii::message::{Collection, CollectionType, ContentBinding, ServiceType};
 use crate::taxii::services;
 
@@ -46,7 +46,7 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
 async fn feed(about: &mut About, settings: &Feed, server: &Asked, configured: &Server) {
     let Some(peer) = reachable(about, &settings.server, server, configured.poll.is_some()) else { return };
     if let Some(found) = address(about, peer, ServiceType::Poll, Some(&settings.collection)).await {
-        about.fine(format!("is polled at {}", described(&found)));
+        about.fine(format!("is polled at {}", found));
         about.remarks(peer, &found.remarks);
     }
     let Some(all) = &server.collections else { return };
@@ -71,7 +71,7 @@ async fn inbox(about: &mut About, name: &str, settings: &Inbox, server: &Asked, 
     let Some(peer) = reachable(about, &settings.server, server, configured.inbox.is_some()) else { return };
     let first = settings.collections.first().map(String::as_str);
     let Some(found) = address(about, peer, ServiceType::Inbox, first).await else { return };
-    about.fine(format!("gets its messages at {}", described(&found)));
+    about.fine(format!("gets its messages at {}", found));
     about.remarks(peer, &found.remarks);
     if let Some(all) = &server.collections {
         for name in &settings.collections {
@@ -112,15 +112,6 @@ async fn address(about: &mut About, peer: &Peer, service: ServiceType, collectio
             None
         }
     }
-}
-
-fn described(found: &Found) -> String {
-    let why = match found.source {
-        Source::Pinned => "pinned in the configuration",
-        Source::Collection => "as the collection information says",
-        Source::Discovery => "as discovery says",
-    };
-    format!("{} ({why})", found.url)
 }
 
 /// The collection of this name, if it can be used.

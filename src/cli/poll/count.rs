@@ -5,14 +5,14 @@ use serde_json::json;
 
 use super::Wanted;
 use crate::cli::output::{Say, json as print};
-use crate::cli::services::redacted;
+use crate::cli::services::{headers_json, redacted, shown, tell_headers};
 use crate::cli::{End, Result, Trouble, progress, runtime};
 use crate::config::units;
 use crate::peer::{Peer, PeerError};
 use crate::taxii::Version;
 use crate::taxii::exchange::{self, Pace, Plan, Poll};
 use crate::taxii::message::{
-    Body, CollectionType, ContentBinding, Parameters, PollResponse, RecordCount, ResponseType, ServiceType,
+    Body, CollectionType, ContentBinding, Header, Parameters, PollResponse, RecordCount, ResponseType, ServiceType,
 };
 
 /// Asks with COUNT_ONLY. A server may leave the count out (Services Specification 1.1, section 4.4.9).
@@ -21,13 +21,18 @@ pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Resul
         return Err(Trouble::failed("TAXII 1.0 has no way to ask for a count", "poll without --count"));
     }
     let words = || format!("asking {}", wanted.target.shown());
-    let response = runtime()?.block_on(progress::shown(words, ask(wanted, now)))?;
+    let (header, response) = runtime()?.block_on(progress::shown(words, ask(wanted, now)))?;
     let text = match response.record_count {
         Some(RecordCount { count, partial: false }) => count.to_string(),
         Some(RecordCount { count, partial: true }) => format!("at least {count}"),
         None => "count not provided".to_owned(),
     };
-    Say::new(as_json).line(&text);
+    let (say, peer) = (Say::new(as_json), &wanted.target.peer);
+    say.line(&text);
+    if let Some(message) = &response.message {
+        say.line(&format!("the server says: {}", shown(peer, message)));
+    }
+    tell_headers(&say, peer, &header.extended);
     if as_json {
         let answer = json!({
             "feed": wanted.feed,
@@ -37,13 +42,15 @@ pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Resul
             "until": response.end_as_written(),
             "count": response.record_count.map(|record| record.count),
             "partial": response.record_count.is_some_and(|record| record.partial),
+            "message": response.message,
+            "extended_headers": headers_json(&header.extended),
         });
-        print(&redacted(&wanted.target.peer, answer));
+        print(&redacted(peer, answer));
     }
     Ok(End::Good)
 }
 
-async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<PollResponse, PeerError> {
+async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<(Header, PollResponse), PeerError> {
     let (peer, settings) = (&wanted.target.peer, &wanted.settings);
     let address = peer.address(ServiceType::Poll, Some(&settings.collection)).await?;
     let binding = |id: &String| ContentBinding { id: id.clone(), subtypes: Vec::new() };
@@ -62,7 +69,7 @@ async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<PollResponse, PeerEr
     let range = if is_set(peer, &settings.collection).await { None } else { range(wanted).await };
     let (message, url) = peer.ask(&address.url, Poll::new(plan, range, now).request()).await?;
     match message.body {
-        Body::PollResponse(response) => Ok(response),
+        Body::PollResponse(response) => Ok((message.header, response)),
         other => {
             let what = format!("a {} where a count was asked for", other.name(message.version));
             Err(PeerError::Unreadable { url: url.to_string(), what })

@@ -203,3 +203,17 @@ fn the_explanation_says_what_every_table_means() {
         assert!(other.contains(words), "{words}\nis not in\n{other}");
     }
 }
+
+#[test]
+fn what_taxii_1_0_leaves_out_is_said_where_it_counts() {
+    let page = |version: &str| {
+        explain(&parse(&format!(
+            "[servers.a]\ntaxii = \"{version}\"\ndiscovery = \"https://a.example/\"\n[feeds.f]\nserver = \"a\"\n\
+             collection = \"c\"\noutput = \"/o\"\n[inboxes.i]\nserver = \"a\"\ncollections = [\"x\"]\n"
+        )))
+    };
+    for words in ["`asynchronous` has no meaning here", "no destination collections: none is named"] {
+        assert!(page("1.0").contains(words), "{words}\nis not in\n{}", page("1.0"));
+        assert!(!page("1.1").contains(words), "{words}\nis in\n{}", page("1.1"));
+    }
+}

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use url::Url;
 
 use super::super::blocking;
 use super::super::message::{Block, MessageError, assemble};
 use super::{Attempted, InboxWalk};
 use crate::observe::lines;
-use crate::peer::{Nothing, PeerError, Trouble, class_of, show_remote};
+use crate::peer::{Found, Nothing, PeerError, Trouble, class_of, show_remote};
 use crate::store::Result;
 use crate::store::ledger::{FileId, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
@@ -31,7 +32,7 @@ impl InboxWalk {
         }
         let address =
             match self.peer.address(ServiceType::Inbox, self.settings.collections.first().map(String::as_str)).await {
-                Ok(found) => found.url,
+                Ok(found) => self.note_address(found).await?,
                 Err(error) => return Ok(self.not_found(batch, &error)),
             };
         let header = self.peer.header();
@@ -62,6 +63,7 @@ impl InboxWalk {
                 self.judged(batch, judged)
             }
             Err(Trouble::Wire(error)) => {
+                self.peer.forget_addresses();
                 let words =
                     if error.hint().is_empty() { error.to_string() } else { format!("{error} ({})", error.hint()) };
                 self.unanswered(batch, words, class_of(&error), error.outcome_unknown())
@@ -71,6 +73,19 @@ impl InboxWalk {
             }
             Err(Trouble::Sink(never)) => match never {},
         })
+    }
+
+    /// Notes for the operator where messages go, and tells what is news.
+    async fn note_address(&self, found: Found) -> Result<Url> {
+        let (ledger, name, text) = (self.ledger.clone(), self.name.clone(), self.shown(&found.to_string()));
+        let noted = text.clone();
+        if blocking(move || Ok(ledger.note_inbox_address(&name, &noted)?)).await? {
+            lines::inbox_address(&self.name, &text);
+            if found.old.is_some() {
+                lines::address_of_before(&self.peer.name, &text);
+            }
+        }
+        Ok(found.url)
     }
 
     /// Contents that the inbox has already, and files that are pending for too long.

@@ -17,7 +17,7 @@ use crate::config;
 use crate::observe::lines;
 use crate::peer::Peer;
 use crate::store::Result;
-use crate::store::ledger::{Due, Ledger, Owed, Settled};
+use crate::store::ledger::{Due, FileId, Ledger, Owed, Settled};
 
 use pass::Pass;
 
@@ -135,17 +135,28 @@ impl InboxWalk {
         }
     }
 
-    /// Records what attempts came to, in one transaction, and lets leave what is owed to nobody any more.
-    async fn record(&self, settled: Vec<Settled>, pause: Option<(DateTime<Utc>, String)>) -> Result<()> {
-        let (ledger, drops, name, now) = (self.ledger.clone(), self.drops.clone(), self.name.clone(), self.clock.now());
+    /// Records what attempts came to, and lets leave what is owed to nobody any more.
+    async fn record(&self, settled: Vec<Settled>) -> Result<()> {
+        let finished = self.write_down(settled, None).await?;
+        self.let_leave(finished).await
+    }
+
+    /// Records what attempts came to, in one transaction; gives the files that are owed to nobody any more.
+    async fn write_down(&self, settled: Vec<Settled>, pause: Option<(DateTime<Utc>, String)>) -> Result<Vec<FileId>> {
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
         blocking(move || {
             let finished = ledger.record(&settled, now)?;
             if let Some((until, words)) = pause {
                 ledger.postpone(&name, until, &words, now)?;
                 lines::inbox_paused(&name, until, &words);
             }
-            drops.let_leave(&ledger, &finished)
+            Ok(finished)
         })
         .await
+    }
+
+    async fn let_leave(&self, finished: Vec<FileId>) -> Result<()> {
+        let (ledger, drops) = (self.ledger.clone(), self.drops.clone());
+        blocking(move || drops.let_leave(&ledger, &finished)).await
     }
 }

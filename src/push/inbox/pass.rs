@@ -24,7 +24,10 @@ const LOOKED_UP: u32 = 64;
 const DOWN: u32 = 2;
 
 /// A message that has landed: the files it held, and what it came to.
-type Landed = (Vec<FileId>, Result<Attempted>);
+type Landed = (Vec<Owed>, Result<Attempted>);
+
+/// The SHA-256 of a file.
+type Hash = [u8; 32];
 
 /// What has landed and is not recorded yet.
 #[derive(Default)]
@@ -34,6 +37,16 @@ struct Verdicts {
     pause: Option<(DateTime<Utc>, String)>,
     /// Files that may be looked up again once this is recorded.
     again: Vec<FileId>,
+    /// Contents that are under way until this is recorded.
+    contents: Vec<Hash>,
+}
+
+/// What is recorded.
+struct Recorded {
+    again: Vec<FileId>,
+    contents: Vec<Hash>,
+    /// Files that are owed to nobody any more.
+    finished: Vec<FileId>,
 }
 
 /// One pass.
@@ -44,10 +57,14 @@ pub(super) struct Pass<'a> {
     down: &'a mut u32,
     /// Files that are not to be looked up: they are under way, or were tried and a second time is not wanted.
     taken: HashSet<FileId>,
+    /// Contents that are under way: the same content in another file waits for what becomes of them.
+    under_way: HashSet<Hash>,
     queue: VecDeque<Owed>,
     verdicts: Verdicts,
     /// How many messages are being recorded.
     recording: usize,
+    /// Files that are to leave.
+    finished: Vec<FileId>,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
     open: u64,
@@ -64,9 +81,11 @@ impl<'a> Pass<'a> {
             mode,
             down,
             taken: HashSet::new(),
+            under_way: HashSet::new(),
             queue: VecDeque::new(),
             verdicts: Verdicts::default(),
             recording: 0,
+            finished: Vec::new(),
             delivered: Delivered::default(),
             open: 0,
             paused: false,
@@ -76,8 +95,10 @@ impl<'a> Pass<'a> {
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
         self.give_up().await?;
+        self.wait_as_asked().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
-        let mut recording: Option<JoinHandle<Result<Vec<FileId>>>> = None;
+        let mut recording: Option<JoinHandle<Result<Recorded>>> = None;
+        let mut leaving: Option<JoinHandle<Result<()>>> = None;
         // Trouble with the store in one delivery does not lose what the others came to.
         let mut trouble = Ok(());
         loop {
@@ -93,6 +114,9 @@ impl<'a> Pass<'a> {
             if recording.is_none() && self.verdicts.messages > 0 {
                 recording = Some(self.record());
             }
+            if leaving.is_none() && !self.finished.is_empty() {
+                leaving = Some(self.leave());
+            }
             tokio::select! {
                 Some(first) = flying.join_next() => {
                     let more = std::iter::from_fn(|| flying.try_join_next());
@@ -101,11 +125,10 @@ impl<'a> Pass<'a> {
                     trouble = trouble.and(landed);
                 }
                 recorded = finished(&mut recording), if recording.is_some() => {
-                    self.recording = 0;
-                    for file in recorded? {
-                        self.taken.remove(&file);
-                    }
+                    let recorded = recorded.map(|recorded| self.recorded(recorded));
+                    trouble = trouble.and(recorded);
                 }
+                left = finished(&mut leaving), if leaving.is_some() => trouble = trouble.and(left),
                 else => break,
             }
         }
@@ -116,19 +139,37 @@ impl<'a> Pass<'a> {
 
     fn launch(&mut self, batch: Vec<Owed>, flying: &mut JoinSet<Landed>) {
         self.taken.extend(batch.iter().map(|owed| owed.file.id));
+        self.under_way.extend(batch.iter().filter_map(|owed| owed.file.sha256));
         let (walk, mode) = (self.walk.clone(), self.patience());
-        flying.spawn(async move {
-            let files = batch.iter().map(|owed| owed.file.id).collect();
-            (files, walk.deliver(batch, mode).await)
-        });
+        flying.spawn(async move { (batch.clone(), walk.deliver(batch, mode).await) });
     }
 
     /// Begins to record what has landed, in one transaction.
-    fn record(&mut self) -> JoinHandle<Result<Vec<FileId>>> {
-        let Verdicts { messages, settled, pause, again } = std::mem::take(&mut self.verdicts);
+    fn record(&mut self) -> JoinHandle<Result<Recorded>> {
+        let Verdicts { messages, settled, pause, again, contents } = std::mem::take(&mut self.verdicts);
         self.recording = messages;
         let walk = self.walk.clone();
-        tokio::spawn(async move { walk.record(settled, pause).await.map(|()| again) })
+        tokio::spawn(async move {
+            let finished = walk.write_down(settled, pause).await?;
+            Ok(Recorded { again, contents, finished })
+        })
+    }
+
+    fn recorded(&mut self, recorded: Recorded) {
+        self.recording = 0;
+        for file in recorded.again {
+            self.taken.remove(&file);
+        }
+        for content in recorded.contents {
+            self.under_way.remove(&content);
+        }
+        self.finished.extend(recorded.finished);
+    }
+
+    /// Begins to let leave what is owed to nobody any more: many files together, while others are sent.
+    fn leave(&mut self) -> JoinHandle<Result<()>> {
+        let (walk, finished) = (self.walk.clone(), std::mem::take(&mut self.finished));
+        tokio::spawn(async move { walk.let_leave(finished).await })
     }
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
@@ -141,7 +182,8 @@ impl<'a> Pass<'a> {
             self.queue = self.due().await?;
         }
         let single = |owed: &Owed| owed.alone || owed.duplicate;
-        let mut batch: Vec<Owed> = self.queue.pop_front().into_iter().collect();
+        let first = self.queue.iter().position(|owed| !self.waits(owed));
+        let mut batch: Vec<Owed> = first.and_then(|first| self.queue.remove(first)).into_iter().collect();
         if batch.first().is_some_and(single) {
             return Ok(batch);
         }
@@ -149,11 +191,33 @@ impl<'a> Pass<'a> {
         while batch.len() < most
             && let Some(next) = self.queue.front()
             && !single(next)
+            && !self.waits(next)
             && (self.walk.resends(next) || !batch.iter().any(|one| one.file.sha256 == next.file.sha256))
         {
             batch.extend(self.queue.pop_front());
         }
         Ok(batch)
+    }
+
+    /// Whether the same content is under way in another file, and is not to be sent twice.
+    fn waits(&self, owed: &Owed) -> bool {
+        owed.file.sha256.is_some_and(|content| self.under_way.contains(&content)) && !self.walk.resends(owed)
+    }
+
+    /// A wait that the server asked for in an earlier run is for the whole inbox, as it was then: what is left of it is
+    /// waited for, where that is not long.
+    async fn wait_as_asked(&mut self) -> Result<()> {
+        if self.mode != Mode::Once {
+            return Ok(());
+        }
+        let (ledger, name, now) = (self.walk.ledger.clone(), self.walk.name.clone(), self.walk.clock.now());
+        let Some(until) = blocking(move || Ok(ledger.asked_until(&name, now)?)).await? else { return Ok(()) };
+        let wait = (until - now).to_std().unwrap_or_default();
+        self.paused = wait > Patience::default().longest_wait;
+        if !self.paused {
+            self.walk.pause(wait).await;
+        }
+        Ok(())
     }
 
     /// What is pending for too long is given up, also where it waits because a server asked for it. The oldest come
@@ -166,7 +230,7 @@ impl<'a> Pass<'a> {
             if let Some(last) = expired.last() {
                 self.delivered.failed += expired.len() as u64;
                 self.delivered.reason = last.message.clone();
-                self.walk.record(expired, None).await?;
+                self.walk.record(expired).await?;
             }
             if !all {
                 return Ok(());
@@ -194,7 +258,8 @@ impl<'a> Pass<'a> {
     /// What has come back: what it means for what is sent next, and what is to be recorded.
     fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
         let (mut pause, mut words, mut trouble) = (None, None, Ok(()));
-        for (files, attempted) in landed {
+        for (batch, attempted) in landed {
+            self.verdicts.contents.extend(batch.iter().filter_map(|owed| owed.file.sha256));
             let attempted = match attempted {
                 Ok(attempted) => attempted,
                 Err(error) => {
@@ -207,7 +272,7 @@ impl<'a> Pass<'a> {
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
             words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
-            self.count(&files, &attempted.settled);
+            self.count(&batch, &attempted.settled);
             self.verdicts.messages += 1;
             self.verdicts.settled.extend(attempted.settled);
         }
@@ -223,7 +288,7 @@ impl<'a> Pass<'a> {
         trouble
     }
 
-    fn count(&mut self, files: &[FileId], settled: &[Settled]) {
+    fn count(&mut self, batch: &[Owed], settled: &[Settled]) {
         for one in settled {
             // What was sent in a batch in vain is sent again singly, in this pass too.
             let again = one.outcome.is_none() && one.alone;
@@ -239,7 +304,8 @@ impl<'a> Pass<'a> {
             }
         }
         // What was not tried after all is still due.
-        self.verdicts.again.extend(files.iter().filter(|file| !settled.iter().any(|one| one.file == **file)));
+        let files = batch.iter().map(|owed| owed.file.id);
+        self.verdicts.again.extend(files.filter(|file| !settled.iter().any(|one| one.file == *file)));
     }
 
     /// Files that were not tried: they wait because a server asked for it, or because the inbox is down.
@@ -280,17 +346,17 @@ impl InboxWalk {
                 owed.attempts += 1;
                 owed.refusals += u32::from(one.refusal);
             }
-            self.record(attempted.settled, None).await?;
+            self.record(attempted.settled).await?;
             self.pause(wait).await;
         }
     }
 }
 
-/// What became of the transaction under way; there may be none.
-async fn finished(recording: &mut Option<JoinHandle<Result<Vec<FileId>>>>) -> Result<Vec<FileId>> {
-    let Some(running) = recording else { return std::future::pending().await };
+/// What became of what is under way; there may be none.
+async fn finished<T>(under_way: &mut Option<JoinHandle<Result<T>>>) -> Result<T> {
+    let Some(running) = under_way else { return std::future::pending().await };
     let result = running.await;
-    *recording = None;
+    *under_way = None;
     match joined(result) {
         Some(result) => result,
         None => std::future::pending().await,

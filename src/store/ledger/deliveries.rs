@@ -216,6 +216,16 @@ impl Ledger {
         })
     }
 
+    /// Until when a server asked that an inbox waits, where that is still to come.
+    pub fn asked_until(&self, inbox: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
+        self.read(|c| {
+            c.prepare_cached(
+                "SELECT max(next_try) FROM delivery WHERE inbox = ?1 AND outcome IS NULL AND asked = 1 AND next_try > ?2",
+            )?
+            .query_row(params![inbox, now.timestamp_millis()], |row| Ok(instant(row.get(0)?)))
+        })
+    }
+
     /// A message with these files goes out now. Survives the end of the process, not a power cut: after that one the
     /// attempt is not counted, and the message is sent again as any other.
     pub fn start_attempt(&self, inbox: &str, sent: &[FileId], message_id: &str) -> Result<()> {

@@ -54,6 +54,8 @@ pub struct FeedRow {
     pub quarantined_total: u64,
     /// Blocks without content.
     pub empty_total: u64,
+    /// Where it was polled last, and why there.
+    pub address: Option<String>,
 }
 
 pub(super) fn instant(millis: Option<i64>) -> Option<DateTime<Utc>> {
@@ -84,6 +86,7 @@ impl FeedRow {
             bytes_total: row.get("bytes_total")?,
             quarantined_total: row.get("quarantined_total")?,
             empty_total: row.get("empty_total")?,
+            address: row.get("address")?,
         })
     }
 }
@@ -118,7 +121,7 @@ impl Ledger {
             )?;
             let other = t.execute(
                 "UPDATE feed SET identity = ?2, cursor = NULL, cursor_ns = NULL, result = NULL, not_before = NULL,
-                 next_poll = NULL WHERE name = ?1 AND identity <> ?2",
+                 next_poll = NULL, address = NULL WHERE name = ?1 AND identity <> ?2",
                 [name, identity],
             )? > 0;
             let row = t.query_row("SELECT * FROM feed WHERE name = ?1", [name], FeedRow::read)?;

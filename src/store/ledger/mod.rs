@@ -11,6 +11,7 @@ mod report;
 mod retried;
 mod schema;
 mod upkeep;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -25,6 +26,7 @@ pub use feeds::{Cursor, FeedId, FeedRow};
 pub use files::{Admission, FileId, FileRow, Leaving, NewDelivery};
 pub use parts::{After, BlockRow, Key, NewBlock, PartId, Place, Totals};
 pub use report::{FailedFile, FeedReport, InboxReport, Report};
+pub use words::LastWord;
 
 /// The ledger could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]

@@ -41,6 +41,8 @@ pub struct InboxReport {
     pub unknown: u64,
     /// The last error; `None` after a success.
     pub last_error: Option<String>,
+    /// Where the last message went, and why there.
+    pub address: Option<String>,
 }
 
 /// A file that cannot be sent.
@@ -73,7 +75,8 @@ fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
         "WITH owed AS (
              SELECT f.directory, v.inbox, count(*) AS pending, min(f.pending_since) AS oldest, min(v.next_try) AS next
              FROM delivery v JOIN file f ON f.id = v.file WHERE v.outcome IS NULL GROUP BY f.directory, v.inbox)
-         SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, coalesce(o.pending, 0), o.oldest, o.next
+         SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, coalesce(o.pending, 0), o.oldest, o.next,
+                t.address
          FROM inbox_total t JOIN drop_directory d ON d.id = t.directory
          LEFT JOIN owed o ON o.directory = t.directory AND o.inbox = t.inbox ORDER BY d.name, t.inbox",
     )?;
@@ -88,6 +91,7 @@ fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
             pending: row.get(6)?,
             oldest_pending: instant(row.get(7)?),
             next_try: instant(row.get(8)?),
+            address: row.get(9)?,
         })
     })?;
     rows.collect()

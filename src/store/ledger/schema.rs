@@ -31,7 +31,8 @@ CREATE TABLE feed (
     bytes_total       INTEGER NOT NULL DEFAULT 0,
     quarantined_total INTEGER NOT NULL DEFAULT 0,
     empty_total       INTEGER NOT NULL DEFAULT 0,
-    pruned            INTEGER            -- when old fingerprints were last looked for
+    pruned            INTEGER,           -- when old fingerprints were last looked for
+    address           TEXT               -- where it was polled last, and why there
 );
 
 -- A part whose blocks are staged; once committed it is handed over, whatever the server says.
@@ -153,7 +154,18 @@ CREATE TABLE inbox_total (
     unknown    INTEGER NOT NULL DEFAULT 0,   -- messages whose answer never came
     last_error TEXT,
     last_error_at INTEGER,
+    address    TEXT,                     -- where the last message went, and why there
     PRIMARY KEY (directory, inbox)
+) WITHOUT ROWID;
+
+-- What a server last said about itself, for when it cannot be asked.
+CREATE TABLE last_word (
+    server  TEXT NOT NULL,
+    asked   TEXT NOT NULL,               -- the address that was asked
+    base    TEXT NOT NULL,               -- the address that answered
+    message BLOB NOT NULL,               -- a TAXII message
+    at      INTEGER NOT NULL,
+    PRIMARY KEY (server, asked)
 ) WITHOUT ROWID;
 "#];
 

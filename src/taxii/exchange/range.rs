@@ -110,6 +110,18 @@ impl Range {
         Some(Range { end, rounds: 0, unreadable_to: None, ..self.rest(cursor, pace) })
     }
 
+    /// Whether the server merely keeps pace with the time: its reply ends no further than the one before as time has
+    /// `passed` between them. It never gets to the end that is asked for, and the next poll is early enough for what it
+    /// leaves out. Only a reply that brought nothing tells that; one that is full may be short of room.
+    pub fn creeps(&self, moved: &CursorMove, passed: Duration) -> bool {
+        match (moved, &self.cursor) {
+            (CursorMove::To { cursor, shortened: true }, Some(before)) if self.rounds > 0 => {
+                (cursor.at - before.at).to_std().is_ok_and(|advance| advance <= passed * 2)
+            }
+            _ => false,
+        }
+    }
+
     /// The first half of a range whose reply could not be read, so as to get at what lies before the fault and at
     /// last around it; `None` when it is down to a second. It has no overlap, where the fault may be as well.
     pub fn half(&self, pace: &Pace) -> Option<Range> {

@@ -130,3 +130,36 @@ fn a_server_without_collection_management_is_a_failure() {
     });
     bench.run(["collections", "hub"]).ended(1).complained("Collection Management Service");
 }
+
+#[test]
+fn extended_headers_are_kept_and_shown() {
+    let bench = Bench::new();
+    let extended = "<t:Extended_Headers><t:Extended_Header name=\"urn:example:quota\">17 <left xmlns=\"\"/></t:Extended_Header>\
+                    </t:Extended_Headers>";
+    let answer = |kind: &str, attributes: &str| {
+        let namespace = "http://taxii.mitre.org/messages/taxii_xml_binding-1.1";
+        Act::bytes(format!(
+            "<t:{kind} xmlns:t=\"{namespace}\" message_id=\"1\" in_response_to=\"2\"{attributes}>{extended}</t:{kind}>"
+        ))
+    };
+    let collection = " collection_name=\"default\"";
+    let table = [
+        (vec!["discover", "hub"], Service::Discovery, answer("Discovery_Response", "")),
+        (vec!["collections", "hub"], Service::Collections, answer("Collection_Information_Response", "")),
+        (
+            vec!["subscription", "status", "indicators"],
+            Service::Collections,
+            answer("Subscription_Management_Response", collection),
+        ),
+        (vec!["poll", "indicators", "--count"], Service::Poll, answer("Poll_Response", collection)),
+    ];
+    for (mut arguments, service, act) in table {
+        bench.practice.forever(service, act);
+        let said = bench.run(&arguments).ended(0).out;
+        assert!(said.contains("extended header urn:example:quota: 17 <left"), "{arguments:?}: {said}");
+        arguments.push("--json");
+        let answer = bench.run(&arguments).ended(0).json();
+        assert_eq!(answer["extended_headers"][0]["name"], "urn:example:quota", "{arguments:?}: {answer}");
+        bench.practice.honest(service);
+    }
+}

@@ -157,3 +157,39 @@ fn labels_after_the_end_are_no_cursor() {
     assert_eq!(world.texts().len(), 3);
     assert_eq!(world.cursor(), Some(end(&world.polls()[0])));
 }
+
+#[test]
+fn a_server_that_only_keeps_pace_with_the_time_is_not_chased() {
+    let world = World::new().feed("");
+    let behind = || (Utc::now() - TimeDelta::minutes(5)).format("%Y-%m-%dT%H:%M:%S%.6fZ").to_string();
+    world.practice.forever(Service::Poll, Act::change(move |reply| reply.end = Some(behind())));
+    world.run_once().ended(0);
+    assert!(world.polls().len() <= 4, "{}", world.polls().len());
+    assert!(world.cursor().unwrap() > minutes_ago(6));
+}
+
+#[test]
+fn a_label_of_any_time_is_no_cursor() {
+    let world = World::new().feed("");
+    world.add_numbered(2);
+    let labels = ["2001-01-01T00:00:00Z", "2099-12-31T23:59:59Z"];
+    world.practice.forever(
+        Service::Poll,
+        Act::change(move |reply| {
+            for (block, label) in reply.blocks.iter_mut().zip(labels) {
+                block.label = Some(label.to_owned());
+            }
+        }),
+    );
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), [numbered(0), numbered(1)]);
+    assert_eq!(world.cursor(), Some(end(&world.polls()[0])));
+}
+
+#[test]
+fn a_part_of_its_own_without_blocks_moves_the_cursor() {
+    let world = World::new().feed("");
+    world.run_once().ended(0);
+    assert_eq!((world.files().len(), world.polls().len()), (0, 1));
+    assert_eq!(world.cursor(), Some(end(&world.polls()[0])));
+}

@@ -5,6 +5,7 @@ mod contents;
 mod crash;
 mod cursor;
 mod files;
+mod found;
 mod health;
 mod parts;
 mod pending;

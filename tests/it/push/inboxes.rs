@@ -167,6 +167,34 @@ fn the_same_content_dropped_twice_at_once_is_sent_once() {
 }
 
 #[test]
+fn the_same_content_waits_for_what_becomes_of_the_first_where_several_messages_are_under_way() {
+    let same = |first: Act| {
+        let world = World::new().inbox("connections = 4").drop_directory("");
+        for name in ["a.xml", "b.xml", "c.xml"] {
+            world.drop_file(name, document(1));
+        }
+        world.drop_file("other.xml", document(2));
+        let late = Duration::from_millis(300);
+        world.script(Service::Inbox, vec![first.delay(late), Act::honest().delay(late), Act::honest().delay(late)]);
+        world.run_once();
+        world
+    };
+    let world = same(Act::honest());
+    assert_eq!((world.sent().len(), world.pushes().len()), (4, 2));
+    let (mut accepted, mut duplicate) = (0, 0);
+    for name in ["a.xml", "b.xml", "c.xml"] {
+        match world.receipt("sent", name)["inboxes"][0]["outcome"].as_str() {
+            Some("accepted") => accepted += 1,
+            Some("duplicate") => duplicate += 1,
+            other => panic!("{name}: {other:?}"),
+        }
+    }
+    assert_eq!((accepted, duplicate), (1, 2));
+    let world = same(Act::status("BAD_MESSAGE"));
+    assert_eq!((world.sent().len(), world.failed().len()), (3, 1), "a refusal is no reason not to send the next");
+}
+
+#[test]
 fn duplicates_are_sent_where_the_configuration_says_so() {
     let world = World::new().inbox("").drop_directory("resend_duplicates = true");
     for name in ["a.xml", "b.xml"] {

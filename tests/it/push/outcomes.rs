@@ -215,6 +215,22 @@ fn a_long_wait_that_the_server_asks_for_is_saved_for_the_whole_inbox() {
 }
 
 #[test]
+fn what_is_left_of_a_wait_is_for_the_whole_inbox_and_waited_for_where_it_is_short() {
+    let world = one_file();
+    world.drop_file("b.xml", document(2));
+    let retry = StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "13");
+    world.script(Service::Inbox, vec![Act::status(retry)]);
+    world.run_once().ended(1);
+    world.run_once().ended(1);
+    assert_eq!(world.pushes().len(), 1, "the other file waits as well");
+    std::thread::sleep(Duration::from_secs(4));
+    world.run_once().ended(0);
+    let seen = world.pushes();
+    assert_eq!((world.sent().len(), seen.len()), (2, 3));
+    assert!((seen[1].at - seen[0].at).num_milliseconds() >= 12_900, "{}", seen[1].at - seen[0].at);
+}
+
+#[test]
 fn an_answer_that_never_comes_leaves_the_file_pending_and_it_is_sent_again() {
     let world = one_file();
     world.script(Service::Inbox, vec![Act::closed(Close::Fin).performed()]);

@@ -75,7 +75,7 @@ fn a_file_that_still_grows_is_left_for_the_next_run_which_is_no_failure() {
         });
         let ran = world.run_once();
         done.store(true, Ordering::Relaxed);
-        ran.ended(0).said("left for the next run");
+        ran.ended(0).said("left for the next run").said("a.xml");
     });
     assert_eq!((world.sent(), world.left_over()), (vec!["b.xml".to_owned()], vec!["a.xml".to_owned()]));
     world.run_once().ended(0);

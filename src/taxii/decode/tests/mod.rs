@@ -1,6 +1,7 @@
 //! Bodies in, messages and contents out. Every body is cut at every byte, which must make no difference.
 
 mod contents;
+mod corpus;
 mod errors;
 mod hostile;
 mod messages;

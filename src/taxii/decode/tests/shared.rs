@@ -11,17 +11,17 @@ use crate::taxii::Version;
 use crate::taxii::message::{Body, Format};
 
 /// The directory with the shared material.
-fn shared(directory: &str) -> Option<PathBuf> {
+pub(super) fn shared(directory: &str) -> Option<PathBuf> {
     let beside = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared");
     let path = std::env::var_os("TAXII_SYNC_SHARED").map_or_else(beside, PathBuf::from).join(directory);
     if !path.is_dir() {
-        println!("{} is not here: nothing is compared", path.display());
+        println!("skipped: {} is not here", path.display());
         return None;
     }
     Some(path)
 }
 
-fn documents(directory: &Path) -> Vec<(String, Vec<u8>)> {
+pub(super) fn documents(directory: &Path) -> Vec<(String, Vec<u8>)> {
     let paths = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path());
     let mut paths: Vec<_> = paths.filter(|path| path.extension().is_some_and(|ext| ext == "xml")).collect();
     paths.sort();

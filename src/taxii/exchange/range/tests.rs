@@ -300,3 +300,25 @@ fn an_end_in_the_future_of_a_server_is_not_chased() {
     let rest = asked.follow(&next_cursor(&asked, Some(&half), really), really, &PACE).unwrap();
     assert_eq!(rest.end.at, earlier(really, PACE.lag));
 }
+
+#[test]
+fn a_server_keeps_pace_when_an_empty_reply_ends_no_further_than_time_has_passed() {
+    let moved = |end: &str, shortened| CursorMove::To { cursor: time(end), shortened };
+    let mut asked = range("2024-03-10T11:00:00Z", "2024-03-10T12:00:00Z");
+    let second = Duration::from_secs(1);
+    let creeping = moved("2024-03-10T11:00:01Z", true);
+    assert!(!asked.creeps(&creeping, second), "the first reply has nothing before it");
+    asked.rounds = 1;
+    let table = [
+        (creeping.clone(), second, true),
+        (moved("2024-03-10T11:00:02Z", true), second, true),
+        (moved("2024-03-10T11:00:02.1Z", true), second, false),
+        (moved("2024-03-10T11:10:00Z", true), second, false),
+        (moved("2024-03-10T11:00:01Z", false), second, false),
+        (CursorMove::Unchanged { within_overlap: true }, second, false),
+        (creeping, Duration::from_millis(20), false),
+    ];
+    for (moved, passed, expected) in table {
+        assert_eq!(asked.creeps(&moved, passed), expected, "{moved:?} {passed:?}");
+    }
+}

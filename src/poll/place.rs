@@ -1,0 +1,56 @@
+//! What a server says of a collection before it is polled: of which kind it is, and where.
+
+use url::Url;
+
+use super::result::{Tries, with_hint};
+use super::{Failure, Feed, Setting, blocking};
+use crate::observe::lines;
+use crate::peer::{Found, PeerError};
+use crate::taxii::message::{CollectionType, ServiceType};
+use crate::taxii::status::Class;
+
+impl Feed {
+    /// Whether the collection is a DATA_SET, and where it is polled. The server is asked about itself as patiently as
+    /// for content.
+    pub(super) async fn place(&self) -> Result<(bool, Found), Failure> {
+        let mut tries = Tries::new(self);
+        loop {
+            let asked = async {
+                let set = self.is_set().await?;
+                Ok((set, self.peer.address(ServiceType::Poll, Some(&self.settings.collection)).await?))
+            };
+            match asked.await {
+                Err(error) if matches!(PeerError::class(&error), Class::Retry { .. }) => {
+                    tries.after(self, error.class(), with_hint(error.to_string(), &error.hint())).await?;
+                }
+                asked => return asked.map_err(Failure::from),
+            }
+        }
+    }
+
+    /// Without a description a collection is taken for a DATA_FEED. A server that cannot be asked just now is asked
+    /// again: to take a set for a feed would miss what changes in it.
+    async fn is_set(&self) -> Result<bool, PeerError> {
+        match self.peer.collection(&self.settings.collection).await {
+            Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
+            Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error),
+            Err(error) => {
+                lines::collections_unknown(&self.name, &error.to_string());
+                Ok(false)
+            }
+        }
+    }
+
+    /// Notes for the operator where the feed is polled, and tells what is news.
+    pub(super) async fn note_address(&self, setting: &Setting, found: Found) -> Result<Url, Failure> {
+        let (ledger, id, text) = (self.ledger.clone(), setting.row.id, self.shown(&found.to_string()));
+        let noted = text.clone();
+        if blocking(move || Ok(ledger.note_feed_address(id, &noted)?)).await? {
+            lines::feed_address(&self.name, &text);
+            if found.old.is_some() {
+                lines::address_of_before(&self.peer.name, &text);
+            }
+        }
+        Ok(found.url)
+    }
+}
