@@ -18,7 +18,7 @@ use taxii_sync::taxii::message::{ContentBinding, ContentBlock, Header, InboxMess
 const PIECE: usize = 64 << 10;
 
 /// A STIX package with so many indicators, about 900 bytes each.
-pub fn package(number: usize, indicators: usize) -> String {
+pub(crate) fn package(number: usize, indicators: usize) -> String {
     let mut text = format!(
         "<stix:STIX_Package xmlns:stix=\"http://stix.mitre.org/stix-1\" xmlns:indicator=\"http://stix.mitre.org/Indicator-2\" \
          xmlns:cybox=\"http://cybox.mitre.org/cybox-2\" xmlns:AddressObj=\"http://cybox.mitre.org/objects#AddressObject-2\" \
@@ -45,7 +45,7 @@ pub fn package(number: usize, indicators: usize) -> String {
 
 /// How contents stand in a message.
 #[derive(Clone, Copy, Debug)]
-pub enum Style {
+pub(crate) enum Style {
     /// As markup.
     Inline,
     /// As escaped text.
@@ -53,7 +53,7 @@ pub enum Style {
 }
 
 /// A Poll_Response with so many blocks of so many indicators.
-pub fn poll_response(blocks: usize, indicators: usize, style: Style) -> Vec<u8> {
+pub(crate) fn poll_response(blocks: usize, indicators: usize, style: Style) -> Vec<u8> {
     let mut message = format!(
         "<taxii_11:Poll_Response xmlns:taxii_11=\"{}\" message_id=\"1\" in_response_to=\"1\" collection_name=\"feed\">\n",
         Version::V11.namespace()
@@ -107,7 +107,7 @@ impl BlockSink for Counted {
 }
 
 /// Reads a message; gives how many blocks it had.
-pub fn decode(message: &[u8]) -> u64 {
+pub(crate) fn decode(message: &[u8]) -> u64 {
     let mut decoder = Decoder::new(Limits::default(), None, Counted::default());
     for piece in message.chunks(PIECE) {
         decoder.feed(piece).expect("the sample is a message");
@@ -117,14 +117,14 @@ pub fn decode(message: &[u8]) -> u64 {
 }
 
 /// Finds out what a file is.
-pub fn inspect(file: &[u8]) -> Finding {
+pub(crate) fn inspect(file: &[u8]) -> Finding {
     let mut inspector = Inspector::new(Options::default());
     file.chunks(PIECE).for_each(|piece| inspector.feed(piece));
     inspector.finish()
 }
 
 /// An Inbox_Message with so many contents.
-pub fn encode(contents: &[&[u8]]) -> Vec<u8> {
+pub(crate) fn encode(contents: &[&[u8]]) -> Vec<u8> {
     let binding = ContentBinding { id: "urn:stix.mitre.org:xml:1.1.1".to_owned(), subtypes: Vec::new() };
     let heads = vec![BlockHead { binding, ..BlockHead::default() }; contents.len()];
     let message = InboxMessage { destinations: vec!["feed".to_owned()], ..InboxMessage::default() };
@@ -134,7 +134,7 @@ pub fn encode(contents: &[&[u8]]) -> Vec<u8> {
 }
 
 /// Puts a part with so many blocks, labelled from `first` on, into a ledger and finishes it.
-pub fn part(ledger: &Ledger, first: i64, count: i64) {
+pub(crate) fn part(ledger: &Ledger, first: i64, count: i64) {
     let feed = ledger.feed("feed", "identity").expect("a feed").id;
     let key =
         |number: i64| Key { label: Some(number), hash: number.to_le_bytes().repeat(2).try_into().expect("16 bytes") };
@@ -157,6 +157,6 @@ pub fn part(ledger: &Ledger, first: i64, count: i64) {
 }
 
 /// An empty ledger below a directory.
-pub fn ledger(below: &Path) -> Ledger {
+pub(crate) fn ledger(below: &Path) -> Ledger {
     Ledger::open(below).expect("a ledger")
 }

@@ -39,7 +39,7 @@ def throughput(path: Path, blocks: int, walls: dict):
     step = (HEIGHT - TOP - BOTTOM) / len(rates)
     for number, (rate, name) in enumerate(rates):
         top = TOP + number * step + step * 0.15
-        colour = COLOURS[0] if name.startswith("taxii-sync") else "#999"
+        colour = COLOURS[0] if name in ("taxii-sync", "with metadata") else "#999"
         parts += [f'<rect x="{LEFT}" y="{top:.1f}" width="{place(rate) - LEFT:.1f}" height="{step * 0.7:.1f}" fill="{colour}"/>',
                   text(LEFT - 8, top + step * 0.45, name, "end"),
                   text(place(rate) - 6, top + step * 0.45, f"{rate:,.0f}", "end", 13, 'fill="white"')]

@@ -55,7 +55,7 @@ impl Batch {
         self.blocks.push(complete);
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.bytes.len() + self.beside >= BYTES || self.blocks.len() >= BLOCKS
     }
 
@@ -152,11 +152,8 @@ impl Behind {
         &self.stager
     }
 
-    /// Writes the batch if it is full, once the one before it is written; the batch is then an empty one.
+    /// Begins to write the batch, once the one before it is written. The batch is then an empty one.
     pub(super) fn take(&mut self, part: PartId, batch: &mut Batch) -> Result<()> {
-        if !batch.is_full() {
-            return Ok(());
-        }
         self.wait()?;
         mem::swap(&mut lock(&self.staged).batch, batch);
         let (stager, staged) = (self.stager.clone(), self.staged.clone());
@@ -180,7 +177,7 @@ impl Behind {
     }
 
     /// Waits until nothing is being written.
-    fn wait(&mut self) -> Result<()> {
+    pub(super) fn wait(&mut self) -> Result<()> {
         match self.writing.take().map(Writing::join) {
             Some(Ok(written)) => written,
             Some(Err(panic)) => std::panic::resume_unwind(panic),

@@ -88,7 +88,8 @@ mod tests {
         for labels in [ascending, jumping] {
             let mut neighbours = Neighbours::default();
             for label in labels {
-                for hash in [0, 1, (label * 7 / 3) as u8, (label * 7 / 3 + 6) as u8] {
+                let first = label.max(0) * 7 / 3;
+                for hash in [0, 1, first as u8, (first + 6) as u8] {
                     let key = key(label, hash);
                     let answer = neighbours.hold(&ledger, feed, &key).unwrap();
                     assert_eq!(answer, ledger.known(feed, &key, None).unwrap(), "{key:?}");

@@ -224,10 +224,21 @@ impl PartWriter {
         };
         let row = NewBlock { seq: self.next, name, place, beside: beside.is_some(), key, size: self.content.size };
         self.batch.push(Complete { content, beside, row });
-        self.behind.take(part, &mut self.batch)?;
+        if self.batch.is_full() {
+            self.behind.take(part, &mut self.batch)?;
+        }
         self.next += 1;
         self.next_content();
         Ok(())
+    }
+
+    /// Writes what is gathered, as if it were enough for that.
+    #[cfg(test)]
+    pub(super) fn write_now(&mut self) -> Result<()> {
+        let part = self.part()?;
+        self.behind.take(part, &mut self.batch)?;
+        self.next_content();
+        self.behind.wait()
     }
 
     fn next_content(&mut self) {

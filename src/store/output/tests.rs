@@ -112,6 +112,7 @@ fn a_block_is_handed_over_whole_with_its_metadata_mode_and_the_time_of_now() {
     let output = spot.open();
     let mut writer = output.part(at(0)).unwrap();
     let name = take_in(&mut writer, Some(5), b"<a/>").unwrap();
+    writer.write_now().unwrap();
     let staged = spot.path().join(".staging/1-0");
     let old = SystemTime::now() - Duration::from_secs(3600);
     fs::File::options().write(true).open(&staged).unwrap().set_modified(old).unwrap();
@@ -231,6 +232,7 @@ fn what_is_not_committed_is_swept_and_unknown_again() {
             writer.write(format!("{n}").as_bytes()).unwrap();
             finish(&mut writer, Some(n), Place::Output, false);
         }
+        writer.write_now().unwrap();
         writer.write(&[b'x'; 300_000]).unwrap();
         drop((writer, output));
         let (output, recovered) = spot.try_open().unwrap();
@@ -406,6 +408,7 @@ fn a_staged_file_that_vanishes_before_the_hand_over_is_asked_for_again() {
     let mut writer = output.part(at(0)).unwrap();
     take_in(&mut writer, Some(1), b"a").unwrap();
     take_in(&mut writer, Some(2), b"b").unwrap();
+    writer.write_now().unwrap();
     fs::remove_file(spot.path().join(".staging/1-1")).unwrap();
     let error = output.commit(writer, &to(1), None, at(0)).unwrap_err();
     assert!(matches!(error, StoreError::Replaced(_)), "{error}");
