@@ -23,7 +23,7 @@ const GRACE: Duration = Duration::from_secs(10);
 const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Drop directories are watched within this time, or it goes on without.
-const WATCHED: Duration = Duration::from_secs(2);
+const WATCHED: Duration = Duration::from_millis(1500);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;

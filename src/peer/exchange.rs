@@ -3,10 +3,11 @@
 use std::convert::Infallible;
 use std::fmt::Display;
 use std::ops::Range;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::spawn_blocking;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -20,8 +21,11 @@ use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
 use crate::wire::{self, Response, RetryAfter, WireError, shown_url};
 
-/// Pieces of a reply between the network and the parser: together some hundreds of KiB.
-const PIECES: usize = 16;
+/// Pieces of a reply between the network and the parser, at most; …
+const PIECES: usize = 64;
+
+/// … and so many bytes of them: two pieces as the connection gives them where the server is fast.
+const BYTES: usize = 1 << 20;
 
 /// Remote text that people are shown is cut at this many characters.
 const SHOWN: usize = 300;
@@ -74,6 +78,7 @@ pub struct Nothing;
 
 impl BlockSink for Nothing {
     type Error = Infallible;
+    const WAITS: bool = false;
 
     fn write(&mut self, _bytes: &[u8]) -> Result<(), Infallible> {
         Ok(())
@@ -188,7 +193,7 @@ impl Peer {
     }
 
     /// The network, the parser and the disk each wait for none of the others, up to the bound of the channel. No
-    /// thread is held while the server is slow.
+    /// thread is held while the server is slow; and none is needed where nothing is kept.
     async fn decode<S>(
         &self,
         mut response: Response,
@@ -198,10 +203,19 @@ impl Peer {
         S: BlockSink + Send + 'static,
         S::Error: Display + Send,
     {
-        let (sender, mut pieces) = mpsc::channel::<Bytes>(PIECES);
+        if !S::WAITS {
+            while let Some(piece) = response.chunk().await.map_err(Decoding::Wire)? {
+                decoder.feed(&piece).map_err(Decoding::Message)?;
+            }
+            return decoder.finish().map_err(Decoding::Message);
+        }
+        let (sender, mut pieces) = mpsc::channel::<(Bytes, OwnedSemaphorePermit)>(PIECES);
         let reading = AbortOnDropHandle::new(tokio::spawn(async move {
+            let room = Arc::new(Semaphore::new(BYTES));
             while let Some(piece) = response.chunk().await? {
-                if sender.send(piece).await.is_err() {
+                // The semaphore is never closed.
+                let Ok(taken) = room.clone().acquire_many_owned(piece.len().min(BYTES) as u32).await else { break };
+                if sender.send((piece, taken)).await.is_err() {
                     break;
                 }
             }
@@ -212,7 +226,7 @@ impl Peer {
             let pieces = std::mem::take(&mut batch);
             decoder = self
                 .blocking(move || {
-                    pieces.iter().try_for_each(|piece| decoder.feed(piece))?;
+                    pieces.into_iter().try_for_each(|(piece, _taken)| decoder.feed(&piece))?;
                     Ok(decoder)
                 })
                 .await

@@ -114,7 +114,7 @@ impl Intake {
         Key { label: label.map(|label| label.at.timestamp_micros()), hash }
     }
 
-    fn known(&self, block: &ContentBlock, key: &Key) -> Result<bool> {
+    fn known(&mut self, block: &ContentBlock, key: &Key) -> Result<bool> {
         let old = block.label.as_ref().zip(self.facts.by_content_upto).is_some_and(|(label, upto)| label.at <= upto);
         self.writer.known(key, self.facts.came_upto.filter(|_| old))
     }

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -166,7 +166,7 @@ impl DropWalk {
     pub async fn open(&mut self) -> Result<()> {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
         let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
-        let place = self.place.clone();
+        let (place, drops) = (self.place.clone(), self.drops.clone());
         let opened = blocking(move || {
             let place = match place {
                 Some(place) => place,
@@ -177,7 +177,7 @@ impl DropWalk {
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
-            let leaving = Mutex::default();
+            let leaving = drops.leaving(dir.id());
             let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
             Ok(Some((Arc::new(open), place)))
@@ -243,17 +243,14 @@ impl DropWalk {
             clock: self.clock.clone(),
             stop: self.stop.clone(),
             renamed: self.bell.take_renamed(),
+            inboxes: self.inboxes.clone(),
             trust_times,
             looked: Looked::default(),
         };
         let mut settling = std::mem::take(&mut self.settling);
         let (result, settling) = blocking(move || Ok((look.run(&mut settling), settling))).await?;
         self.settling = settling;
-        let looked = result?;
-        if looked.admitted > 0 {
-            self.inboxes.iter().for_each(Bell::ring);
-        }
-        Ok(looked)
+        result
     }
 
     async fn sweep(&self) {
@@ -294,6 +291,7 @@ struct Look {
     clock: Clock,
     stop: CancellationToken,
     renamed: HashSet<OsString>,
+    inboxes: Vec<Bell>,
     trust_times: bool,
     looked: Looked,
 }
@@ -462,6 +460,8 @@ impl Look {
         let admissions = batch.admissions();
         self.looked.admitted += admissions.len() as u64;
         self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;
+        // A long listing does not hold up what is in already.
+        self.inboxes.iter().for_each(Bell::ring);
         lines::files_admitted(&self.open.name, admissions);
         self.tell_stuck(&stuck);
         Ok(())

@@ -16,7 +16,10 @@ const TOGETHER: u32 = 256;
 /// The open drop directories, by their number in the ledger: what the inbox walks read bodies from, and send finished
 /// files to.
 #[derive(Clone, Debug, Default)]
-pub struct Drops(Arc<Mutex<HashMap<i64, Arc<Open>>>>);
+pub struct Drops {
+    open: Arc<Mutex<HashMap<i64, Arc<Open>>>>,
+    leaving: Arc<Mutex<HashMap<i64, Arc<Mutex<()>>>>>,
+}
 
 /// An open drop directory with what its files have to know.
 #[derive(Debug)]
@@ -31,13 +34,19 @@ pub(super) struct Open {
     pub(super) keep_sent: Duration,
     /// `resend_duplicates`.
     pub(super) resend_duplicates: bool,
-    /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time.
-    pub(super) leaving: Mutex<()>,
+    /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time,
+    /// also through a directory that was opened again meanwhile.
+    pub(super) leaving: Arc<Mutex<()>>,
 }
 
 impl Drops {
     fn map(&self) -> MutexGuard<'_, HashMap<i64, Arc<Open>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is held while files leave this directory, however often it is opened.
+    pub(super) fn leaving(&self, directory: i64) -> Arc<Mutex<()>> {
+        self.leaving.lock().unwrap_or_else(PoisonError::into_inner).entry(directory).or_default().clone()
     }
 
     pub(super) fn put(&self, open: Arc<Open>) {
@@ -56,10 +65,8 @@ impl Drops {
     /// Lets these files leave. Blocks.
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
-        for id in finished {
-            if let Some(file) = ledger.file(*id)? {
-                by_directory.entry(file.directory).or_default().push(*id);
-            }
+        for file in ledger.files(finished)? {
+            by_directory.entry(file.directory).or_default().push(file.id);
         }
         for (directory, files) in by_directory {
             if let Some(open) = self.get(directory) {
@@ -87,11 +94,7 @@ impl Open {
     /// Those of them that have not left meanwhile.
     fn let_these_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let _alone = self.alone();
-        let mut files = Vec::with_capacity(finished.len());
-        for id in finished {
-            files.extend(ledger.file(*id)?);
-        }
-        self.let_leave(ledger, &files)
+        self.let_leave(ledger, &ledger.files(finished)?)
     }
 
     fn alone(&self) -> MutexGuard<'_, ()> {
@@ -101,8 +104,8 @@ impl Open {
     /// Whoever calls this is [`alone`](Open::alone).
     fn let_leave(&self, ledger: &Ledger, files: &[FileRow]) -> Result<()> {
         let (mut leaving, mut deleted, mut told) = (Vec::new(), Vec::new(), HashMap::new());
-        for file in files {
-            let claims = ledger.deliveries(file.id)?;
+        let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
+        for (file, claims) in files.iter().zip(ledger.deliveries(&ids)?) {
             let good = file.refusal.is_none() && claims.iter().all(|claim| claim.outcome.is_some_and(Outcome::is_good));
             if good && self.keep_sent.is_zero() {
                 deleted.push(file.clone());

@@ -15,6 +15,9 @@ pub enum MessageError {
     /// A file cannot be opened.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// A file cannot be read.
+    #[error("cannot read a file: {0}")]
+    Read(#[from] std::io::Error),
     /// A name in the configuration cannot be written.
     #[error(transparent)]
     Encode(#[from] EncodeError),

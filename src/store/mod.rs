@@ -57,12 +57,14 @@
 //! A `TOKEN` that the ledger does not know was ours before the ledger was lost, or put back from a backup: it is
 //! dropped again (`with_the_ledger_lost_or_put_back_every_file_under_way_is_dropped_again`).
 
+mod behind;
 pub mod disk;
 pub mod drops;
 mod durable;
 pub mod failed;
 pub mod ledger;
 pub mod names;
+mod neighbours;
 pub mod output;
 pub mod sandbox;
 #[cfg(test)]

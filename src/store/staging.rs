@@ -1,39 +1,31 @@
 //! One part of a result being staged: its blocks are written, made durable together and committed.
 
+use std::mem;
 use std::ops::Range;
-use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
+use super::behind::{Batch, Behind, Complete, Content, Stager};
 use super::disk::{Dir, FileWriter};
-use super::durable::Unsynced;
-use super::ledger::{After, FeedId, Key, Ledger, NewBlock, PartId, Place};
+use super::ledger::{After, Key, NewBlock, PartId, Place};
+use super::neighbours::Neighbours;
 use super::output::Output;
 use super::{Result, StoreError};
 
 /// Contents up to this size are written with one call, once it is known that they are to be written at all.
 const HELD: usize = 256 << 10;
 
-/// Rows go to the ledger in batches of this many blocks.
-const BATCH: usize = 4096;
-
 /// A part being staged.
 #[derive(Debug)]
 pub struct PartWriter {
-    ledger: Arc<Ledger>,
-    feed: FeedId,
-    staging: Dir,
+    behind: Behind,
     /// Opened before the first write, so that it reports every write that fails.
     flush: Dir,
-    /// The permission bits and the group of what is staged.
-    mode: u32,
-    group: Option<u32>,
-    began: DateTime<Utc>,
     part: Option<PartId>,
     next: i64,
-    batch: Vec<NewBlock>,
-    unsynced: Unsynced,
+    neighbours: Neighbours,
+    batch: Batch,
     content: Open,
     digest: Sha256,
     completed: u64,
@@ -42,7 +34,8 @@ pub struct PartWriter {
 /// The content being written.
 #[derive(Debug, Default)]
 struct Open {
-    held: Vec<u8>,
+    /// Where it begins in the batch, as long as it is held there.
+    start: usize,
     file: Option<FileWriter>,
     hasher: Sha256,
     size: u64,
@@ -82,18 +75,21 @@ pub(super) fn beside_name(part: PartId, seq: i64) -> String {
 
 impl PartWriter {
     pub(super) fn new(output: &Output, began: DateTime<Utc>) -> Result<PartWriter> {
-        Ok(PartWriter {
+        let stager = Stager {
             ledger: output.ledger.clone(),
             feed: output.feed,
             staging: output.staging.clone(),
-            flush: output.staging.reopen()?,
             mode: output.mode,
             group: output.group,
             began,
+        };
+        Ok(PartWriter {
+            behind: Behind::new(stager),
+            flush: output.staging.reopen()?,
             part: None,
             next: 0,
-            batch: Vec::new(),
-            unsynced: Unsynced::default(),
+            neighbours: Neighbours::default(),
+            batch: Batch::default(),
             content: Open::default(),
             digest: Sha256::new(),
             completed: 0,
@@ -104,16 +100,21 @@ impl PartWriter {
     pub fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.content.size += bytes.len() as u64;
         if self.content.file.is_none() {
-            if self.content.held.len() + bytes.len() <= HELD {
-                self.content.held.extend_from_slice(bytes);
+            if self.held().len() + bytes.len() <= HELD {
+                self.batch.bytes.extend_from_slice(bytes);
                 return Ok(());
             }
             let file = self.create()?;
             self.content.file = Some(file);
-            let held = std::mem::take(&mut self.content.held);
+            let held = self.batch.bytes.split_off(self.content.start);
             self.append(&held)?;
         }
         self.append(bytes)
+    }
+
+    /// What is held of the current content.
+    fn held(&self) -> &[u8] {
+        &self.batch.bytes[self.content.start..]
     }
 
     fn append(&mut self, bytes: &[u8]) -> Result<()> {
@@ -124,20 +125,20 @@ impl PartWriter {
         Ok(())
     }
 
-    fn create(&mut self) -> Result<FileWriter> {
-        let part = match self.part {
-            Some(part) => part,
-            None => *self.part.insert(self.ledger.begin_part(self.feed)?),
-        };
-        self.create_as(&staged_name(part, self.next))
+    fn stager(&self) -> &Stager {
+        self.behind.stager()
     }
 
-    fn create_as(&self, name: &str) -> Result<FileWriter> {
-        let file = self.staging.create(name, self.mode)?;
-        if let Some(group) = self.group {
-            file.set_group(group)?;
+    fn part(&mut self) -> Result<PartId> {
+        match self.part {
+            Some(part) => Ok(part),
+            None => Ok(*self.part.insert(self.behind.stager().ledger.begin_part(self.behind.stager().feed)?)),
         }
-        Ok(file)
+    }
+
+    fn create(&mut self) -> Result<FileWriter> {
+        let part = self.part()?;
+        self.stager().create(&staged_name(part, self.next))
     }
 
     /// Takes back a range of what was written for the current content.
@@ -148,14 +149,15 @@ impl PartWriter {
         }
         self.content.size -= range.end - range.start;
         let Some(part) = self.part.filter(|_| self.content.file.is_some()) else {
-            self.content.held.drain(range.start as usize..range.end as usize);
+            let start = self.content.start;
+            self.batch.bytes.drain(start + range.start as usize..start + range.end as usize);
             return Ok(());
         };
         let (name, fresh) = (staged_name(part, self.next), format!("{}.cut", staged_name(part, self.next)));
-        let Some(source) = self.staging.read(&name)? else {
-            return Err(StoreError::Replaced(self.staging.path().to_owned()));
+        let Some(source) = self.stager().staging.read(&name)? else {
+            return Err(StoreError::Replaced(self.stager().staging.path().to_owned()));
         };
-        self.content.file = Some(self.create_as(&fresh)?);
+        self.content.file = Some(self.stager().create(&fresh)?);
         self.content.hasher = Sha256::new();
         let mut buffer = vec![0; HELD];
         let mut at = 0;
@@ -171,13 +173,13 @@ impl PartWriter {
             self.append(&buffer[after as usize..count])?;
             at = here.end;
         }
-        self.staging.replace(&fresh, &name)?;
+        self.stager().staging.replace(&fresh, &name)?;
         Ok(())
     }
 
     /// The current content is complete.
     pub fn complete(&mut self) -> Written {
-        let hasher = std::mem::take(&mut self.content.hasher).chain_update(&self.content.held);
+        let hasher = mem::take(&mut self.content.hasher).chain_update(self.held());
         let sha256: [u8; 32] = hasher.finalize().into();
         self.digest.update(sha256);
         self.completed += 1;
@@ -190,9 +192,14 @@ impl PartWriter {
         (self.completed > 0).then(|| self.digest.clone().finalize().into())
     }
 
-    /// Whether a content was handed over before (or stands on this part's list already).
-    pub fn known(&self, key: &Key, content_upto: Option<DateTime<Utc>>) -> Result<bool> {
-        Ok(self.ledger.known(self.feed, key, content_upto)?)
+    /// Whether a content was handed over before. One that stands on this part's list already may not be known yet; it
+    /// is found out when it is put there.
+    pub fn known(&mut self, key: &Key, content_upto: Option<DateTime<Utc>>) -> Result<bool> {
+        let Stager { ledger, feed, .. } = self.behind.stager();
+        match content_upto {
+            Some(_) => Ok(ledger.known(*feed, key, content_upto)?),
+            None => self.neighbours.hold(ledger, *feed, key),
+        }
     }
 
     /// The completed content is not wanted.
@@ -200,63 +207,46 @@ impl PartWriter {
         if self.content.file.take().is_some()
             && let Some(part) = self.part
         {
-            self.staging.remove(staged_name(part, self.next))?;
+            self.stager().staging.remove(staged_name(part, self.next))?;
         }
-        self.content = Open { held: emptied(std::mem::take(&mut self.content.held)), ..Open::default() };
+        self.batch.bytes.truncate(self.content.start);
+        self.next_content();
         Ok(())
     }
 
     /// The completed content goes on the part's list.
     pub fn keep(&mut self, destination: Destination) -> Result<()> {
-        let file = match self.content.file.take() {
-            Some(file) => file,
-            None => {
-                let mut file = self.create()?;
-                file.write(&self.content.held)?;
-                file
-            }
+        let part = self.part()?;
+        let Destination { name, place, key, beside } = destination;
+        let content = match self.content.file.take() {
+            Some(file) => Content::Written(file),
+            None => Content::Held(self.content.start..self.batch.bytes.len()),
         };
-        self.unsynced.add(file);
-        let beside = destination.beside.is_some();
-        if let (Some(bytes), Some(part)) = (destination.beside, self.part) {
-            let mut file = self.create_as(&beside_name(part, self.next))?;
-            file.write(&bytes)?;
-            self.unsynced.add(file);
-        }
-        let Destination { name, place, key, .. } = destination;
-        self.batch.push(NewBlock { seq: self.next, name, place, beside, key, size: self.content.size });
+        let row = NewBlock { seq: self.next, name, place, beside: beside.is_some(), key, size: self.content.size };
+        self.batch.push(Complete { content, beside, row });
+        self.behind.take(part, &mut self.batch)?;
         self.next += 1;
-        self.content = Open { held: emptied(std::mem::take(&mut self.content.held)), ..Open::default() };
-        if self.batch.len() >= BATCH { self.list() } else { Ok(()) }
+        self.next_content();
+        Ok(())
     }
 
-    /// Puts the batch on the ledger's list, and removes what turns out to stand there already.
-    fn list(&mut self) -> Result<()> {
-        let Some(part) = self.part.filter(|_| !self.batch.is_empty()) else {
-            return Ok(());
-        };
-        let known = self.ledger.add_blocks(self.feed, part, &self.batch, self.began)?;
-        for seq in known {
-            self.staging.remove(staged_name(part, seq))?;
-            self.staging.remove(beside_name(part, seq))?;
-        }
-        self.batch.clear();
-        Ok(())
+    fn next_content(&mut self) {
+        self.content = Open { start: self.batch.bytes.len(), ..Open::default() };
     }
 
     /// Fails where less than `floor` bytes are free.
     pub fn need_free(&self, floor: u64) -> Result<()> {
-        need_free(&self.staging, floor)
+        need_free(&self.stager().staging, floor)
     }
 
     /// Makes everything staged durable and commits the part: from here on it is ours. `None`: it had no block.
-    pub(super) fn commit(mut self, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<Option<PartId>> {
-        self.list()?;
+    pub(super) fn commit(self, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<Option<PartId>> {
         let Some(part) = self.part else {
             return Ok(None);
         };
-        self.unsynced.sync(&self.flush)?;
-        self.ledger.commit_part(part, after, recent_upto)?;
+        let ledger = self.stager().ledger.clone();
+        self.behind.finish(part, self.batch)?.sync(&self.flush)?;
+        ledger.commit_part(part, after, recent_upto)?;
         Ok(Some(part))
     }
 }
@@ -265,10 +255,4 @@ impl PartWriter {
 pub(super) fn need_free(dir: &Dir, floor: u64) -> Result<()> {
     let free = dir.free_space()?;
     if free < floor { Err(StoreError::TooFull { path: dir.path().to_owned(), free, floor }) } else { Ok(()) }
-}
-
-/// The buffer, kept for the next content; it never grows beyond [`HELD`].
-fn emptied(mut buffer: Vec<u8>) -> Vec<u8> {
-    buffer.clear();
-    buffer
 }

@@ -14,8 +14,10 @@ use futures_util::stream::try_unfold;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-/// How much of the body is handed over at once.
-const PIECE: usize = 256 * 1024;
+/// How much of the body is handed over at once: as the pause bounds the pieces per second, this bounds the pace.
+const PIECE: usize = 1024 * 1024;
+/// Bodies up to this size are small.
+const GATHERED: u64 = 64 * 1024;
 /// A pause before each piece but the first. A server may answer or refuse before the request has ended, and then
 /// close. What it said is read between two pieces, and lost if a write finds the connection closed first.
 const BREATH: Duration = Duration::from_millis(1);
@@ -55,6 +57,19 @@ impl Body {
         self.len += range.end.saturating_sub(range.start);
         self.parts.push_back(Part::File { file, range });
         self
+    }
+
+    /// The same body with what it takes from files read already, if all of it is small: nobody waits for a disk then
+    /// while it is sent.
+    pub fn gathered(mut self) -> io::Result<Body> {
+        if self.len <= GATHERED {
+            let len = self.len;
+            self = Body::new().bytes(fill(&mut self.parts)?);
+            if self.len != len {
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, "the file became shorter meanwhile"));
+            }
+        }
+        Ok(self)
     }
 
     /// How many bytes will be sent.

@@ -24,8 +24,8 @@ use crate::taxii::names::{Scheme, headers};
 
 /// How many redirects are followed.
 const MOST_REDIRECTS: usize = 3;
-/// How many unused connections are kept open, and how long.
-const IDLE_CONNECTIONS: usize = 4;
+/// How many unused connections are kept open, and how long: as many as an inbox may sensibly use at once.
+const IDLE_CONNECTIONS: usize = 32;
 const KEPT_OPEN: Duration = Duration::from_secs(60);
 /// The time over which the lowest pace of a reply is looked at.
 const PACE_WINDOW: Duration = Duration::from_secs(300);

@@ -21,6 +21,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use taxii_sync::practice::{
     Act, BlockSpec, Close, CollectionSpec, Framing, InboxSpec, Options, Practice, Quirk, Service,
 };
@@ -81,6 +82,8 @@ async fn start(part: usize) -> io::Result<Practice> {
         collections: INBOXES.iter().map(collection).chain([CollectionSpec::feed("default")]).collect(),
         inboxes: INBOXES.iter().map(inbox).collect(),
         max_result_size: part,
+        // A soak of hours pushes more than a practice server takes.
+        max_stored: u64::MAX,
         ..Options::new(Arc::new(Utc::now))
     })
     .await
@@ -88,15 +91,17 @@ async fn start(part: usize) -> io::Result<Practice> {
 
 /// Each block has bytes of its own; every fifth is too large to be held in memory by who stages it.
 fn add(practice: &Practice, number: &mut u64, count: u64, since: Option<DateTime<Utc>>) -> Value {
-    for _ in 0..count {
+    let published = (0..count).map(|_| {
         *number += 1;
         let filling = "filling ".repeat(if number.is_multiple_of(5) { 40_000 } else { 20 });
         let content = format!("<c:block xmlns:c=\"urn:example:crash\" n=\"{number}\">{filling}</c:block>");
         let label = since.map(|since| since + TimeDelta::seconds(*number as i64));
-        practice.add_block("default", BlockSpec { label, ..BlockSpec::new("urn:example:crash", content) });
-    }
-    let stored = practice.stored("default");
-    stored.iter().skip(stored.len() - count as usize).map(|block| block.sha256.clone()).collect()
+        let sha256: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+        let taken = practice.add_block("default", BlockSpec { label, ..BlockSpec::new("urn:example:crash", content) });
+        assert!(taken, "the practice server takes no more blocks");
+        sha256
+    });
+    published.collect()
 }
 
 fn pushed(practice: &Practice) -> Value {

@@ -32,10 +32,13 @@ fn contents() -> Vec<String> {
     (1..=6).map(content).collect()
 }
 
+/// Long enough for a busy machine.
+const PATIENT: &str = "60s";
+
 /// A feed that gives up at the first trouble; what it is made of is what the agent makes.
-fn feed(world: &World, state: &Path) -> Feed {
+fn feed(world: &World, state: &Path, total_timeout: &str) -> Feed {
     let config = format!(
-        "[servers.hub]\npoll = \"{}\"\nidle_timeout = \"1s\"\ntotal_timeout = \"2s\"\n\
+        "[servers.hub]\npoll = \"{}\"\nidle_timeout = \"{total_timeout}\"\ntotal_timeout = \"{total_timeout}\"\n\
          [feeds.indicators]\nserver = \"hub\"\ncollection = \"default\"\nstart = \"1h\"\nlag = \"0s\"\noutput = {:?}\n",
         world.practice.url("poll"),
         world.output("indicators"),
@@ -85,7 +88,7 @@ fn world_with_blocks() -> World {
 /// Cuts the reply at every 97th byte until it is whole, and expects nothing of any cut one. Gives the number of cuts.
 fn cut_everywhere(framing: Framing, how: Close) -> usize {
     let world = world_with_blocks();
-    let feed = feed(&world, &world.path("state"));
+    let feed = feed(&world, &world.path("state"), PATIENT);
     let runtime = runtime();
     let poll = || runtime.block_on(feed.poll());
     let mut cuts = 0;
@@ -133,7 +136,7 @@ fn a_reply_that_is_reset_anywhere_hands_nothing_over_and_moves_nothing() {
 #[test]
 fn a_server_that_falls_silent_or_drips_ends_the_poll_and_moves_nothing() {
     let world = world_with_blocks();
-    let feed = feed(&world, &world.path("state"));
+    let feed = feed(&world, &world.path("state"), "2s");
     let runtime = runtime();
     let poll = || runtime.block_on(feed.poll());
     let bad = [
@@ -163,7 +166,7 @@ fn a_result_that_is_cut_in_its_second_part_hands_the_first_over_once() {
         let label = Some(since + chrono::TimeDelta::seconds(seconds));
         world.practice.add_block("default", BlockSpec { label, ..BlockSpec::new(STIX, content) });
     }
-    let feed = feed(&world, &world.path("state"));
+    let feed = feed(&world, &world.path("state"), PATIENT);
     let runtime = runtime();
     let poll = || runtime.block_on(feed.poll());
     world.practice.script(Service::Poll, vec![Act::honest(), Act::honest().cut(500, Close::Reset)]);

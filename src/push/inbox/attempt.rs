@@ -11,15 +11,23 @@ use super::{Attempted, InboxWalk};
 use crate::observe::lines;
 use crate::peer::{Found, Nothing, PeerError, Trouble, class_of, show_remote};
 use crate::store::Result;
-use crate::store::ledger::{FileId, FileRow, Outcome, Owed, Settled};
+use crate::store::ledger::{FileId, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
 
+/// A message about to be sent, or why it is not.
+enum Prepared {
+    Message(crate::wire::Body),
+    /// The inbox has some of it already.
+    Known(Vec<Settled>),
+    Failed(MessageError),
+}
+
 impl InboxWalk {
     /// Sends one message and judges the answer.
     pub(super) async fn attempt(&self, batch: &[Owed]) -> Result<Attempted> {
-        if let Some(settled) = self.without_sending(batch).await? {
+        if let Some(settled) = self.without_sending(batch) {
             return Ok(Attempted { settled, passing: false, answered: true, pause: None });
         }
         let address =
@@ -28,14 +36,20 @@ impl InboxWalk {
                 Err(error) => return Ok(self.not_found(batch, &error)),
             };
         let header = self.peer.header();
-        let body = {
-            let (walk, header) = (self.clone(), header.clone());
-            let files: Vec<FileRow> = batch.iter().map(|owed| owed.file.clone()).collect();
-            blocking(move || Ok(walk.prepare(&files, &header))).await?
+        let prepared = {
+            let (walk, header, batch) = (self.clone(), header.clone(), batch.to_vec());
+            blocking(move || match walk.known_meanwhile(&batch)? {
+                Some(settled) => Ok(Prepared::Known(settled)),
+                None => Ok(walk.prepare(&batch, &header).map_or_else(Prepared::Failed, Prepared::Message)),
+            })
+            .await?
         };
-        let body = match body {
-            Ok(body) => body,
-            Err(error) => {
+        let body = match prepared {
+            Prepared::Message(body) => body,
+            Prepared::Known(settled) => {
+                return Ok(Attempted { settled, passing: false, answered: true, pause: None });
+            }
+            Prepared::Failed(error) => {
                 let settled = self.all(batch, |one| one.message = Some(error.to_string()), Class::Retry { wait: None });
                 return Ok(Attempted { settled, passing: false, answered: true, pause: None });
             }
@@ -74,30 +88,29 @@ impl InboxWalk {
         Ok(found.url)
     }
 
-    /// Contents that the inbox has already (perhaps only since they were looked up), and files that are pending for too
-    /// long.
-    async fn without_sending(&self, batch: &[Owed]) -> Result<Option<Vec<Settled>>> {
-        let known = self.known(batch).await?;
-        let settled: Vec<Settled> = batch
-            .iter()
-            .zip(known)
-            .filter_map(|(owed, known)| match known {
-                true => Some(Settled { outcome: Some(Outcome::Duplicate), ..self.open(owed) }),
-                false => self.expired(owed),
-            })
-            .collect();
+    /// Contents that the inbox has already, and files that are pending for too long.
+    fn without_sending(&self, batch: &[Owed]) -> Option<Vec<Settled>> {
+        let settle = |owed: &Owed| if owed.duplicate { Some(self.duplicate(owed)) } else { self.expired(owed) };
+        let settled: Vec<Settled> = batch.iter().filter_map(settle).collect();
         // The others are still due, and come again without these.
+        (!settled.is_empty()).then_some(settled)
+    }
+
+    /// Contents that the inbox has accepted since they were looked up. Blocks.
+    fn known_meanwhile(&self, batch: &[Owed]) -> Result<Option<Vec<Settled>>> {
+        let mut settled = Vec::new();
+        for owed in batch {
+            if let Some(content) = owed.file.sha256.filter(|_| !self.resends(owed))
+                && self.ledger.has_accepted(&self.name, &content)?
+            {
+                settled.push(self.duplicate(owed));
+            }
+        }
         Ok((!settled.is_empty()).then_some(settled))
     }
 
-    async fn known(&self, batch: &[Owed]) -> Result<Vec<bool>> {
-        let contents: Vec<_> = batch.iter().map(|owed| owed.file.sha256.filter(|_| !self.resends(owed))).collect();
-        let (ledger, name) = (self.ledger.clone(), self.name.clone());
-        blocking(move || {
-            let known = contents.iter().map(|content| content.map_or(Ok(false), |it| ledger.has_accepted(&name, &it)));
-            Ok(known.collect::<std::result::Result<_, _>>()?)
-        })
-        .await
+    fn duplicate(&self, owed: &Owed) -> Settled {
+        Settled { outcome: Some(Outcome::Duplicate), ..self.open(owed) }
     }
 
     /// Whether what the inbox has already is sent to it again.
@@ -117,16 +130,16 @@ impl InboxWalk {
         Some(Settled { outcome: Some(Outcome::Expired), message, ..self.open(owed) })
     }
 
-    fn prepare(&self, files: &[FileRow], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
-        let mut blocks = Vec::with_capacity(files.len());
-        for file in files {
+    fn prepare(&self, batch: &[Owed], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
+        let mut blocks = Vec::with_capacity(batch.len());
+        for file in batch.iter().map(|owed| &owed.file) {
             let open = self.drops.get(file.directory);
             let open = open.ok_or_else(|| crate::store::StoreError::Replaced("the drop directory".into()))?;
             let binding = file.binding.clone().unwrap_or_default();
             blocks.push(Block { binding, content: open.dir.body(file)?, range: file.body.clone() });
         }
-        let ids: Vec<FileId> = files.iter().map(|file| file.id).collect();
-        let body = assemble(&self.peer, header, &self.settings.collections, &blocks)?;
+        let ids: Vec<FileId> = batch.iter().map(|owed| owed.file.id).collect();
+        let body = assemble(&self.peer, header, &self.settings.collections, &blocks)?.gathered()?;
         self.ledger.start_attempt(&self.name, &ids, &header.message_id).map_err(crate::store::StoreError::from)?;
         Ok(body)
     }

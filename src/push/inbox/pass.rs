@@ -1,9 +1,12 @@
-//! One pass over what an inbox is owed, `connections` messages at a time.
+//! One pass over what an inbox is owed, `connections` messages at a time: under way, or landed and not recorded yet, for
+//! so many are sent again after a crash.
+//!
+//! What messages came to is recorded while others are under way: whatever lands during one transaction shares the next.
 
 use std::collections::{HashSet, VecDeque};
 
 use chrono::{DateTime, Utc};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::super::blocking;
 use super::{Attempted, Delivered, InboxWalk, Mode};
@@ -23,6 +26,24 @@ const DOWN: u32 = 2;
 /// A message that has landed: the files it held, and what it came to.
 type Landed = (Vec<Owed>, Result<Attempted>);
 
+/// What has landed and is not recorded yet.
+#[derive(Default)]
+struct Verdicts {
+    messages: usize,
+    settled: Vec<Settled>,
+    pause: Option<(DateTime<Utc>, String)>,
+    done: Done,
+}
+
+/// What nobody waits for any more once it is recorded.
+#[derive(Default)]
+struct Done {
+    /// Files that may be looked up again.
+    files: Vec<FileId>,
+    /// Contents that are no longer under way.
+    contents: Vec<[u8; 32]>,
+}
+
 /// One pass.
 pub(super) struct Pass<'a> {
     walk: &'a InboxWalk,
@@ -34,6 +55,9 @@ pub(super) struct Pass<'a> {
     /// Contents that are under way: the same content in another file waits for what becomes of them.
     under_way: HashSet<[u8; 32]>,
     queue: VecDeque<Owed>,
+    verdicts: Verdicts,
+    /// How many messages are being recorded.
+    recording: usize,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
     open: u64,
@@ -45,35 +69,80 @@ pub(super) struct Pass<'a> {
 
 impl<'a> Pass<'a> {
     pub(super) fn new(walk: &'a InboxWalk, mode: Mode, down: &'a mut u32) -> Pass<'a> {
-        let (taken, under_way) = (HashSet::new(), HashSet::new());
-        let (queue, delivered) = (VecDeque::new(), Delivered::default());
-        Pass { walk, mode, down, taken, under_way, queue, delivered, open: 0, paused: false, answers: true }
+        Pass {
+            walk,
+            mode,
+            down,
+            taken: HashSet::new(),
+            under_way: HashSet::new(),
+            queue: VecDeque::new(),
+            verdicts: Verdicts::default(),
+            recording: 0,
+            delivered: Delivered::default(),
+            open: 0,
+            paused: false,
+            answers: true,
+        }
     }
 
     pub(super) async fn run(mut self) -> Result<Delivered> {
         self.give_up().await?;
         self.wait_as_asked().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
+        let mut recording: Option<JoinHandle<Result<Done>>> = None;
+        // Trouble with the store in one delivery does not lose what the others came to.
+        let mut trouble = Ok(());
         loop {
-            while flying.len() < self.walk.settings.connections as usize {
+            while flying.len() + self.verdicts.messages + self.recording < self.walk.settings.connections as usize
+                && trouble.is_ok()
+            {
                 let batch = self.next_batch().await?;
                 if batch.is_empty() {
                     break;
                 }
-                self.taken.extend(batch.iter().map(|owed| owed.file.id));
-                self.under_way.extend(batch.iter().filter_map(|owed| owed.file.sha256));
-                let (walk, mode) = (self.walk.clone(), self.patience());
-                flying.spawn(async move { (batch.clone(), walk.deliver(batch, mode).await) });
+                self.launch(batch, &mut flying);
             }
-            let Some(first) = flying.join_next().await else { break };
-            let mut landed = vec![first];
-            while let Some(more) = flying.try_join_next() {
-                landed.push(more);
+            if recording.is_none() && self.verdicts.messages > 0 {
+                recording = Some(self.record());
             }
-            self.land(landed.into_iter().filter_map(joined).collect()).await?;
+            tokio::select! {
+                Some(first) = flying.join_next() => {
+                    let more = std::iter::from_fn(|| flying.try_join_next());
+                    let landed: Vec<Landed> = std::iter::once(first).chain(more).filter_map(joined).collect();
+                    let landed = self.land(landed);
+                    trouble = trouble.and(landed);
+                }
+                recorded = finished(&mut recording), if recording.is_some() => {
+                    self.recording = 0;
+                    let Done { files, contents } = recorded?;
+                    for file in files {
+                        self.taken.remove(&file);
+                    }
+                    for content in contents {
+                        self.under_way.remove(&content);
+                    }
+                }
+                else => break,
+            }
         }
+        trouble?;
         self.count_what_is_left().await?;
         Ok(self.delivered)
+    }
+
+    fn launch(&mut self, batch: Vec<Owed>, flying: &mut JoinSet<Landed>) {
+        self.taken.extend(batch.iter().map(|owed| owed.file.id));
+        self.under_way.extend(batch.iter().filter_map(|owed| owed.file.sha256));
+        let (walk, mode) = (self.walk.clone(), self.patience());
+        flying.spawn(async move { (batch.clone(), walk.deliver(batch, mode).await) });
+    }
+
+    /// Begins to record what has landed, in one transaction.
+    fn record(&mut self) -> JoinHandle<Result<Done>> {
+        let Verdicts { messages, settled, pause, done } = std::mem::take(&mut self.verdicts);
+        self.recording = messages;
+        let walk = self.walk.clone();
+        tokio::spawn(async move { walk.record(settled, pause).await.map(|()| done) })
     }
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
@@ -159,14 +228,11 @@ impl<'a> Pass<'a> {
         Ok(owed)
     }
 
-    /// What has come back, recorded in one transaction. Trouble with the store in one delivery does not lose what the
-    /// others came to.
-    async fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
-        let (mut settled, mut pause, mut trouble) = (Vec::new(), None, Ok(()));
+    /// What has come back: what it means for what is sent next, and what is to be recorded.
+    fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
+        let (mut pause, mut words, mut trouble) = (None, None, Ok(()));
         for (batch, attempted) in landed {
-            for content in batch.iter().filter_map(|owed| owed.file.sha256) {
-                self.under_way.remove(&content);
-            }
+            self.verdicts.done.contents.extend(batch.iter().filter_map(|owed| owed.file.sha256));
             let attempted = match attempted {
                 Ok(attempted) => attempted,
                 Err(error) => {
@@ -178,18 +244,20 @@ impl<'a> Pass<'a> {
             self.answers = attempted.answered;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
+            words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
             self.count(&batch, &attempted.settled);
-            settled.extend(attempted.settled);
+            self.verdicts.messages += 1;
+            self.verdicts.settled.extend(attempted.settled);
         }
         if *self.down >= DOWN && pause.is_none() {
-            let words = settled.iter().rev().find_map(|one| one.message.clone()).unwrap_or_default();
-            pause = Some((later(self.walk.clock.now(), backoff(*self.down, fastrand::u64(..))), words));
+            let until = later(self.walk.clock.now(), backoff(*self.down, fastrand::u64(..)));
+            pause = Some((until, words.unwrap_or_default()));
         }
         if self.mode == Mode::Once {
             pause = None;
         }
         self.paused |= pause.is_some();
-        self.walk.record(settled, pause).await?;
+        self.verdicts.pause = pause.or(self.verdicts.pause.take());
         trouble
     }
 
@@ -204,14 +272,13 @@ impl<'a> Pass<'a> {
                 self.open += u64::from(one.outcome.is_none());
                 self.delivered.reason = one.message.clone().or(self.delivered.reason.take());
             }
-            if self.mode == Mode::Due || again {
-                self.taken.remove(&one.file);
+            if self.mode == Mode::Due || again || one.outcome.is_some() {
+                self.verdicts.done.files.push(one.file);
             }
         }
         // What was not tried after all is still due.
-        for owed in batch.iter().filter(|owed| !settled.iter().any(|one| one.file == owed.file.id)) {
-            self.taken.remove(&owed.file.id);
-        }
+        let untried = batch.iter().map(|owed| owed.file.id).filter(|file| !settled.iter().any(|one| one.file == *file));
+        self.verdicts.done.files.extend(untried);
     }
 
     /// Files that were not tried: they wait because a server asked for it, or because the inbox is down.
@@ -255,6 +322,17 @@ impl InboxWalk {
             self.record(attempted.settled, None).await?;
             self.pause(wait).await;
         }
+    }
+}
+
+/// What became of the transaction under way; there may be none.
+async fn finished(recording: &mut Option<JoinHandle<Result<Done>>>) -> Result<Done> {
+    let Some(running) = recording else { return std::future::pending().await };
+    let result = running.await;
+    *recording = None;
+    match joined(result) {
+        Some(result) => result,
+        None => std::future::pending().await,
     }
 }
 

@@ -93,22 +93,34 @@ impl DropDirectory {
     /// `sending/` after an end at any moment, and after the ledger was lost or put back from a backup: then a file
     /// that the ledger does not know is dropped again.
     fn tidy(&self) -> Result<()> {
-        for name in self.sending.list()? {
-            let name = name?;
-            let Some(text) = name.to_str() else { continue };
-            let (token, suffix) = text.split_at(text.find('.').unwrap_or(text.len()));
-            let is_file = self.sending.stat(&name)?.is_some_and(|stat| stat.kind == Kind::File);
-            if !is_file || self.ledger.knows_token(token)? {
-                continue;
+        const LOOKED_UP: usize = 1024;
+        let mut names = self.sending.list()?;
+        loop {
+            let names: Vec<OsString> = names.by_ref().take(LOOKED_UP).collect::<Result<_, _>>()?;
+            if names.is_empty() {
+                return Ok(());
             }
-            match suffix {
-                "" => self.recover(token)?,
-                suffix::ORIGINAL if self.sending.stat(token)?.is_some() => {}
-                suffix::ORIGINAL => self.drop_again(&name, &recovered(token))?,
-                _ => self.sending.remove(&name).map(drop)?,
-            }
+            let texts: Vec<&str> = names.iter().filter_map(|name| name.to_str()).collect();
+            let tokens: Vec<&str> = texts.iter().map(|text| token_and_suffix(text).0).collect();
+            let strangers: HashSet<&str> = self.ledger.strangers(&tokens)?.into_iter().collect();
+            texts
+                .into_iter()
+                .filter(|text| strangers.contains(token_and_suffix(text).0))
+                .try_for_each(|it| self.tidy_one(it))?;
         }
-        Ok(())
+    }
+
+    /// A name in `sending/` whose token the ledger does not know.
+    fn tidy_one(&self, name: &str) -> Result<()> {
+        if self.sending.stat(name)?.is_none_or(|stat| stat.kind != Kind::File) {
+            return Ok(());
+        }
+        match token_and_suffix(name) {
+            (token, "") => self.recover(token),
+            (token, suffix::ORIGINAL) if self.sending.stat(token)?.is_some() => Ok(()),
+            (token, suffix::ORIGINAL) => self.drop_again(OsStr::new(name), &recovered(token)),
+            _ => Ok(self.sending.remove(name).map(drop)?),
+        }
     }
 
     /// A file that the ledger does not know is dropped again; its original, if that is still on its way out, is the
@@ -174,6 +186,10 @@ impl DropDirectory {
         let name = if file.wire { format!("{}{}", file.token, suffix::WIRE) } else { file.token.clone() };
         self.sending.read(&name)?.ok_or_else(|| StoreError::Replaced(self.sending.path().join(name)))
     }
+}
+
+fn token_and_suffix(name: &str) -> (&str, &str) {
+    name.split_at(name.find('.').unwrap_or(name.len()))
 }
 
 /// The name of a file whose own name was lost with the ledger.

@@ -262,13 +262,13 @@ impl Ledger {
         })
     }
 
-    /// The deliveries of a file, for its receipt.
-    pub fn deliveries(&self, file: FileId) -> Result<Vec<Claim>> {
-        self.read(|c| {
+    /// The deliveries of each of these files, for their receipts.
+    pub fn deliveries(&self, files: &[FileId]) -> Result<Vec<Vec<Claim>>> {
+        self.read_at_once(|c| {
             let mut statement = c.prepare_cached(
                 "SELECT inbox, outcome, attempts, message_id, status_type, message, at FROM delivery WHERE file = ?1 ORDER BY inbox",
             )?;
-            let rows = statement.query_map([file], |row| {
+            let claim = |row: &rusqlite::Row<'_>| {
                 Ok(Claim {
                     inbox: row.get(0)?,
                     outcome: row.get(1)?,
@@ -278,8 +278,8 @@ impl Ledger {
                     message: row.get(5)?,
                     at: instant(row.get(6)?),
                 })
-            })?;
-            rows.collect()
+            };
+            files.iter().map(|file| statement.query_map([file], claim)?.collect()).collect()
         })
     }
 

@@ -163,11 +163,6 @@ impl Ledger {
         })
     }
 
-    /// Whether a file of this name in `sending/` is ours.
-    pub fn knows_token(&self, token: &str) -> Result<bool> {
-        self.read(|c| c.prepare_cached("SELECT 1 FROM file WHERE token = ?1")?.exists([token]))
-    }
-
     /// Files of a drop directory that are owed to nobody (any more) and are still in `sending/`.
     pub fn finished_files(&self, directory: i64, limit: u32) -> Result<Vec<FileRow>> {
         self.read(|c| {
@@ -179,9 +174,29 @@ impl Ledger {
         })
     }
 
-    /// A file by its number.
-    pub fn file(&self, id: FileId) -> Result<Option<FileRow>> {
-        self.read(|c| files(c, "WHERE id = ?1", [id]).map(|mut rows| rows.pop()))
+    /// Files by their numbers; those that are there.
+    pub fn files(&self, ids: &[FileId]) -> Result<Vec<FileRow>> {
+        self.read_at_once(|c| {
+            let mut rows = Vec::with_capacity(ids.len());
+            for id in ids {
+                rows.extend(files(c, "WHERE id = ?1", [id])?);
+            }
+            Ok(rows)
+        })
+    }
+
+    /// Which names in `sending/` are not ours.
+    pub fn strangers<'a>(&self, tokens: &[&'a str]) -> Result<Vec<&'a str>> {
+        self.read_at_once(|c| {
+            let mut known = c.prepare_cached("SELECT 1 FROM file WHERE token = ?1")?;
+            let mut strangers = Vec::new();
+            for token in tokens {
+                if !known.exists([token])? {
+                    strangers.push(*token);
+                }
+            }
+            Ok(strangers)
+        })
     }
 
     /// Notes where files end, before anything is put there.

@@ -174,6 +174,14 @@ impl Ledger {
         self.checked(result)
     }
 
+    /// Reads many things, as they are at one moment: the locks are taken once.
+    fn read_at_once<T>(&self, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T> {
+        self.read(|connection| {
+            let transaction = connection.unchecked_transaction()?;
+            work(&transaction)
+        })
+    }
+
     /// One transaction, durable when this returns.
     fn write<T>(&self, work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>) -> Result<T> {
         self.transaction("FULL", work)

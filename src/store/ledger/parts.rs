@@ -105,6 +105,17 @@ impl Ledger {
         })
     }
 
+    /// The first `count` fingerprints (label in microseconds and hash) in the order of their labels, from a label on.
+    pub fn fingerprints_from(&self, feed: FeedId, label: i64, count: u32) -> Result<Vec<(i64, [u8; 16])>> {
+        self.read(|c| {
+            let sql =
+                "SELECT label, hash FROM fingerprint WHERE feed = ?1 AND label >= ?2 ORDER BY label, hash LIMIT ?3";
+            let mut statement = c.prepare_cached(sql)?;
+            let rows = statement.query_map(params![feed, label, count], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            rows.collect()
+        })
+    }
+
     /// Begins a part.
     pub fn begin_part(&self, feed: FeedId) -> Result<PartId> {
         self.write_relaxed(|t| {

@@ -101,8 +101,8 @@ fn run_all(first: u64, seeds: u64) -> Count {
 
 #[test]
 fn nothing_is_lost_nothing_torn_and_nothing_twice() {
-    let sum = run_all(0, 2_000);
-    assert!(sum.crashes > 5_000, "{sum:?}");
+    let sum = run_all(0, 500);
+    assert!(sum.crashes > 1_000, "{sum:?}");
 }
 
 #[test]

@@ -34,6 +34,9 @@ pub trait BlockSink {
     /// What the sink fails with; it ends the decoding.
     type Error;
 
+    /// Whether taking a content may wait, for a disk say.
+    const WAITS: bool = true;
+
     /// Takes the next bytes of the current block's content.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
 

@@ -142,8 +142,21 @@ impl Slicer {
         surroundings: &Surroundings,
         sink: &mut S,
     ) -> Result<(), DecodeError<S::Error>> {
+        if matches!(self.slice.stage, Stage::Held) && token.raw.len() > HELD - self.raw.len() {
+            self.outgrow(token, surroundings)?;
+        } else {
+            self.take(token, surroundings)?;
+        }
+        let trims = matches!(&self.slice.stage, Stage::Text(text) if text.trims_end());
+        self.outlet.flush(trims, sink).map_err(DecodeError::Sink)
+    }
+
+    /// Takes a token with which the content is too long for being held. Exactly as much as can be held is decided on,
+    /// wherever the pieces of a text were cut.
+    #[cold]
+    fn outgrow<E>(&mut self, token: &Token<'_>, surroundings: &Surroundings) -> Result<(), DecodeError<E>> {
         let mut token = *token;
-        while let Stage::Held = self.slice.stage
+        while matches!(self.slice.stage, Stage::Held)
             && let Some((head, tail)) = split(&token, HELD - self.raw.len())
         {
             self.take(&head, surroundings)?;
@@ -151,11 +164,10 @@ impl Slicer {
             token = tail;
         }
         self.take(&token, surroundings)?;
-        if self.raw.len() > HELD && matches!(self.slice.stage, Stage::Held) {
+        if matches!(self.slice.stage, Stage::Held) && self.raw.len() > HELD {
             self.let_go();
         }
-        let trims = matches!(&self.slice.stage, Stage::Text(text) if text.trims_end());
-        self.outlet.flush(trims, sink).map_err(DecodeError::Sink)
+        Ok(())
     }
 
     fn take<E>(&mut self, token: &Token<'_>, surroundings: &Surroundings) -> Result<(), DecodeError<E>> {

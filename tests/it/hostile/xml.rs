@@ -50,7 +50,7 @@ fn refused(rows: Vec<Row>) {
         for word in words {
             assert!(said.contains(word), "{id}: nothing about {word:?} in\n{said}");
         }
-        assert!(ended.wall < Duration::from_secs(40), "{id} took {:?}", ended.wall);
+        assert!(ended.wall < Duration::from_secs(80), "{id} took {:?}", ended.wall);
         lab.nothing_came();
     });
 }

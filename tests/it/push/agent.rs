@@ -79,6 +79,18 @@ fn sigterm_while_a_message_is_under_way_ends_within_20_seconds_and_the_file_stay
 }
 
 #[test]
+fn what_is_taken_in_is_sent_while_the_listing_goes_on() {
+    let world = world();
+    for number in 0..4000 {
+        world.drop_file(format!("{number}.xml"), document(number));
+    }
+    let agent = world.start();
+    world.until_seen(|seen| !seen.is_empty());
+    assert!(world.left_over().len() > 1000, "{} files are left", world.left_over().len());
+    drop(agent);
+}
+
+#[test]
 fn a_broken_configuration_is_refused_at_sighup_and_the_old_one_stays() {
     let world = world();
     let mut agent = world.start();

@@ -41,7 +41,7 @@ fn leaving_that_was_interrupted_after_any_step_goes_on_under_the_same_name() {
         if steps >= 1 {
             let to = leaving(End::Sent, OsStr::new("a.7.xml"));
             spot.ledger.set_leaving(&[(file.id, to)]).unwrap();
-            file = spot.ledger.file(file.id).unwrap().unwrap();
+            file = spot.ledger.files(&[file.id]).unwrap().pop().unwrap();
         }
         if steps >= 2 {
             fs::write(spot.path("sent/a.7.xml.receipt.json"), &finished(&file, End::Sent).receipt).unwrap();
@@ -69,7 +69,7 @@ fn a_receipt_that_a_power_cut_kept_behind_follows_its_file() {
     for file in &mut files {
         let to = leaving(End::Sent, OsStr::from_bytes(&file.name));
         spot.ledger.set_leaving(&[(file.id, to)]).unwrap();
-        *file = spot.ledger.file(file.id).unwrap().unwrap();
+        *file = spot.ledger.files(&[file.id]).unwrap().pop().unwrap();
         let name = OsStr::from_bytes(&file.name);
         fs::rename(spot.path("sending").join(&file.token), spot.path("sent").join(name)).unwrap();
     }
@@ -86,7 +86,7 @@ fn a_noted_name_that_somebody_took_is_given_up_with_its_receipt() {
         spot.write("a.xml", "a");
         let mut file = take_in(&drops).remove(0);
         spot.ledger.set_leaving(&[(file.id, leaving(End::Sent, OsStr::new("a.xml")))]).unwrap();
-        file = spot.ledger.file(file.id).unwrap().unwrap();
+        file = spot.ledger.files(&[file.id]).unwrap().pop().unwrap();
         let receipt = finished(&file, End::Sent).receipt;
         fs::write(spot.path("sent/a.xml"), "foreign").unwrap();
         fs::write(spot.path("sent/a.xml.receipt.json"), theirs.map_or(&receipt[..], str::as_bytes)).unwrap();
