@@ -73,7 +73,7 @@ impl Peer {
                 self.keep(asked, &base, &message).await;
                 Ok(Told { body: message.body, base, stands: REMEMBERED, old: None })
             }
-            Err(error) if error.class() == (Class::Retry { wait: None }) => {
+            Err(error) if matches!(error.class(), Class::Retry { wait: None } | Class::Stop) => {
                 self.last_word(asked, &error).await.ok_or(error)
             }
             Err(error) => Err(error),

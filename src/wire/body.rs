@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 /// How much of the body is handed over at once: as the pause bounds the pieces per second, this bounds the pace.
-const PIECE: usize = 1024 * 1024;
+const PIECE: usize = 256 * 1024;
 /// Bodies up to this size are small.
 const GATHERED: u64 = 64 * 1024;
 /// A pause before each piece but the first. A server may answer or refuse before the request has ended, and then

@@ -39,10 +39,7 @@ fn each_file(check: impl Fn(&BTreeMap<String, String>)) {
 fn world(service: Service, body: &str) -> World {
     let world = World::new();
     world.practice.forever(service, Act::bytes(body.to_owned()));
-    let urls = ["discovery", "collections"].map(|name| {
-        let path = if name == "collections" { "collection-management" } else { name };
-        format!("{name} = \"{}\"", world.practice.url(path))
-    });
+    let urls = ["discovery", "collections"].map(|name| format!("{name} = \"{}\"", world.practice.url(name)));
     world.server(&urls.join("\n")).feed("start = \"2014-12-01T00:00:00Z\"\nwindow = \"36500d\"")
 }
 
@@ -121,16 +118,16 @@ fn the_requests_of_the_samples_are_understood_by_the_practice_server() {
             ("Poll_Request", "poll", "Poll_Response"),
             // Result ids are those of the server that gave them.
             ("Poll_Fulfillment", "poll", "Status_Message"),
-            ("Subscription_Management_Request", "collection-management", "Subscription_Management_Response"),
+            ("Subscription_Management_Request", "collections", "Subscription_Management_Response"),
             // This sample lacks the blank before an attribute.
-            ("Collection_Information_Request", "collection-management", "Status_Message"),
+            ("Collection_Information_Request", "collections", "Status_Message"),
         ];
         for (request, path, expected) in table {
             let answer = post(&at(path), &samples[request]);
             assert_eq!(answer.body.name(answer.version), expected, "{request}");
         }
         let mended = samples["Collection_Information_Request"].replace("\"message_id", "\" message_id");
-        let answer = post(&at("collection-management"), &mended);
+        let answer = post(&at("collections"), &mended);
         assert_eq!(answer.body.name(answer.version), "Collection_Information_Response");
         assert_eq!(world.practice.stored("default").len(), 1, "the content of the Inbox_Message");
         let kinds: Vec<&str> = world.practice.requests().iter().map(|seen| seen.kind()).collect();
