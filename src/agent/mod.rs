@@ -4,12 +4,14 @@
 //! [`Agent::run_once`] does everything there is to do once.
 
 mod connect;
+mod look;
 mod memory;
 mod once;
+mod pulse;
 mod run;
 mod schedule;
 mod service;
-mod textfile;
+mod tasks;
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -22,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
+use crate::observe::Told;
 use crate::peer::{Patience, Peer};
 use crate::poll::Feed;
 use crate::push::{Bell, DropParts, DropWalk, Drops, InboxWalk};
@@ -148,6 +151,7 @@ impl Agent {
             patience: Patience::default(),
             until: None,
             stop: stop.clone(),
+            told: Told::default(),
         }))
     }
 

@@ -7,11 +7,11 @@ use tokio::sync::Semaphore;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
-use super::textfile::Writer;
+use super::look::Looker;
 use super::{Agent, AgentError, Parts};
 use crate::config::Config;
-use crate::observe::lines;
 use crate::observe::metrics::Up;
+use crate::observe::{Standing, lines};
 use crate::poll::{Ended, Feed};
 use crate::push::{Delivered, DropWalk, Looked};
 use crate::store::StoreError;
@@ -60,9 +60,9 @@ impl Agent {
         pushed.feeds = polled.feeds;
         pushed.failed_feeds = polled.failed_feeds;
         pushed.quarantined = polled.quarantined;
-        let (mut metrics, config) = (Writer::new(self.clock.clone()), config.clone());
+        let (mut looker, config) = (Looker::new(self.clock.clone()), config.clone());
         // A look that panics has nothing to write; the summary stands.
-        let _ = spawn_blocking(move || metrics.look(&config, Up::Once)).await;
+        let _ = spawn_blocking(move || looker.look(&config, Up::Once)).await;
         Ok(pushed)
     }
 
@@ -131,8 +131,7 @@ async fn poll_all(feeds: Vec<Feed>) -> Summary {
             // The semaphore is never closed; without a permit the poll is merely not held back.
             let _permit = one.acquire_owned().await;
             let before = feed.quarantined().await.unwrap_or_default();
-            let ended = feed.poll().await;
-            ended.tell(&feed.name, &mut None);
+            let ended = feed.poll_and_tell(&mut Standing::default()).await;
             let after = feed.quarantined().await.unwrap_or(before);
             (feed.name, ended, after.saturating_sub(before))
         });

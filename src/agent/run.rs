@@ -6,18 +6,14 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use super::{Agent, AgentError, Parts, schedule, service, textfile};
-use crate::config::{self, Config};
-use crate::observe::lines;
-use crate::peer::Peer;
+use super::pulse::Pulse;
+use super::tasks::{Same, Task, Tasks};
+use super::{Agent, AgentError, Parts, look, schedule, service, tasks};
+use crate::config::Config;
+use crate::observe::{Standing, lines};
 use crate::poll::Feed;
-
-/// What is in flight when the agent is told to stop has this long: less than the 20 seconds that are promised, so that
-/// there is time to end.
-const GRACE: Duration = Duration::from_secs(10);
 
 /// A file system that hangs must not keep the metrics from ending.
 const LAST_LOOK: Duration = Duration::from_secs(1);
@@ -27,35 +23,6 @@ const WATCHED: Duration = Duration::from_millis(1500);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
-
-/// A task with what it was made of; with the same it can stay when the configuration is read again.
-#[derive(Debug)]
-struct Task<K> {
-    made_of: K,
-    stop: CancellationToken,
-    running: JoinHandle<()>,
-}
-
-/// All tasks, by name.
-#[derive(Debug, Default)]
-struct Tasks {
-    feeds: BTreeMap<String, Task<(config::Feed, Same)>>,
-    inboxes: BTreeMap<String, Task<(config::Inbox, Same)>>,
-    drops: BTreeMap<String, Task<config::Drop>>,
-}
-
-/// A peer, equal to itself alone.
-#[derive(Clone, Debug)]
-struct Same(Option<Arc<Peer>>);
-
-impl PartialEq for Same {
-    fn eq(&self, other: &Same) -> bool {
-        match (&self.0, &other.0) {
-            (Some(one), Some(other)) => Arc::ptr_eq(one, other),
-            _ => false,
-        }
-    }
-}
 
 /// The bounds all feeds share.
 #[derive(Debug)]
@@ -84,6 +51,16 @@ impl Signals {
     }
 }
 
+impl Signals {
+    /// The agent is told to end.
+    async fn end(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
+
 /// Where a configuration is read again from.
 pub trait ReadConfig {
     /// Reads it; the error is for the log, all of it.
@@ -95,28 +72,18 @@ impl Agent {
     /// directories now.
     pub async fn run(self, config: Config, again: &dyn ReadConfig) -> Result<(), AgentError> {
         let mut signals = Signals::catch()?;
-        let mut running = Running::new(self);
-        running.apply(config).await?;
+        let pulse = Pulse::new(self.clock.clone());
+        let mut running = Running::new(self, pulse.clone());
+        if let Err(error) = pulse.beside(running.apply(config)).await {
+            running.stop().await;
+            return Err(error);
+        }
         service::ready(&running.summary());
         lines::started(&running.summary());
-        let pace = service::watchdog_pace().unwrap_or(Duration::from_secs(3600));
-        let mut watchdog = tokio::time::interval(pace);
-        loop {
-            tokio::select! {
-                _ = signals.terminate.recv() => break,
-                _ = signals.interrupt.recv() => break,
-                _ = signals.reload.recv() => {
-                    service::reloading();
-                    running.reload(again).await;
-                    service::ready(&running.summary());
-                }
-                _ = signals.look.recv() => running.look_now(),
-                _ = watchdog.tick() => service::watchdog(),
-            }
-        }
+        pulse.beside(running.until_told_to_end(&mut signals, again)).await;
         service::stopping();
         lines::stopping();
-        running.stop().await;
+        pulse.beside(running.stop()).await;
         lines::stopped();
         Ok(())
     }
@@ -126,7 +93,8 @@ struct Running {
     agent: Agent,
     /// What is in force; the writer of the metrics looks at it.
     config: watch::Sender<Arc<Config>>,
-    metrics: Task<()>,
+    look: Task<()>,
+    pulse: Pulse,
     parts: Parts,
     tasks: Tasks,
     bounds: Bounds,
@@ -134,19 +102,41 @@ struct Running {
 }
 
 impl Running {
-    fn new(agent: Agent) -> Running {
+    fn new(agent: Agent, pulse: Pulse) -> Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
         let (config, current) = watch::channel(Arc::default());
         let stop = CancellationToken::new();
-        let running = tokio::spawn(textfile::keep_writing(current, agent.clock.clone(), stop.clone()));
-        let metrics = Task { made_of: (), stop, running };
+        let looking = look::keep_looking(current, agent.clock.clone(), pulse.clone(), stop.clone());
+        let running = pulse.spawn("the look at the ledger".to_owned(), stop.clone(), looking);
+        let look = Task { made_of: (), stop, running };
         let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
-        Running { agent, config, metrics, parts, tasks, bounds, now }
+        Running { agent, config, look, pulse, parts, tasks, bounds, now }
+    }
+
+    /// Handles signals. One that ends the agent is heard while the configuration is read again, too: what the reload
+    /// was waiting for ends with all the rest.
+    async fn until_told_to_end(&mut self, signals: &mut Signals, again: &dyn ReadConfig) {
+        loop {
+            tokio::select! {
+                _ = signals.terminate.recv() => return,
+                _ = signals.interrupt.recv() => return,
+                _ = signals.look.recv() => self.look_now(),
+                _ = signals.reload.recv() => {
+                    service::reloading();
+                    tokio::select! {
+                        () = self.reload(again) => {}
+                        () = signals.end() => return,
+                    }
+                    service::ready(&self.summary());
+                }
+            }
+        }
     }
 
     fn summary(&self) -> String {
-        let Tasks { feeds, inboxes, drops } = &self.tasks;
-        format!("{} feeds, {} drop directories, {} inboxes", feeds.len(), drops.len(), inboxes.len())
+        let Tasks { feeds, inboxes, drops, .. } = &self.tasks;
+        let directories = if drops.len() == 1 { "directory" } else { "directories" };
+        format!("feeds: {}, drop {directories}: {}, inboxes: {}", feeds.len(), drops.len(), inboxes.len())
     }
 
     async fn reload(&mut self, again: &dyn ReadConfig) {
@@ -185,8 +175,9 @@ impl Running {
             }
         };
         self.parts = parts;
+        self.end_what_changed(&config, &feeds).await;
         self.start_drops_and_inboxes(&config).await;
-        self.start_feeds(feeds).await;
+        self.start_feeds(feeds);
         self.config.send_replace(Arc::new(config));
         Ok(())
     }
@@ -201,13 +192,20 @@ impl Running {
         Ok(feeds)
     }
 
-    async fn start_drops_and_inboxes(&mut self, config: &Config) {
-        retain(&mut self.tasks.drops, |name, made_of| config.drops.get(name) == Some(made_of)).await;
-        let parts = &self.parts;
-        retain(&mut self.tasks.inboxes, |name, (settings, peer)| {
+    /// Ends what is not wanted any more, or not as it is, all at once.
+    async fn end_what_changed(&mut self, config: &Config, wanted: &BTreeMap<String, Feed>) {
+        let (tasks, parts) = (&mut self.tasks, &self.parts);
+        tasks.end_drops(|name, made_of| config.drops.get(name) == Some(made_of));
+        tasks.end_inboxes(|name, (settings, peer)| {
             config.inboxes.get(name) == Some(settings) && Same(parts.peer(&settings.server)) == *peer
-        })
-        .await;
+        });
+        tasks.end_feeds(|name, (settings, peer)| {
+            wanted.get(name).is_some_and(|feed| feed.settings == *settings && Same(Some(feed.peer.clone())) == *peer)
+        });
+        tasks.gone().await;
+    }
+
+    async fn start_drops_and_inboxes(&mut self, config: &Config) {
         let mut watched = Vec::new();
         for (name, settings) in &config.drops {
             if self.tasks.drops.contains_key(name) {
@@ -217,7 +215,7 @@ impl Running {
             let walk = self.agent.drop_walk(name, settings, &self.parts, &stop);
             let (watching, is_watched) = oneshot::channel();
             watched.push(is_watched);
-            let running = tokio::spawn(walk.run(watching));
+            let running = self.pulse.spawn(format!("drop directory {name}"), stop.clone(), walk.run(watching));
             self.tasks.drops.insert(name.clone(), Task { made_of: settings.clone(), stop, running });
         }
         for (name, settings) in &config.inboxes {
@@ -227,7 +225,7 @@ impl Running {
             let stop = CancellationToken::new();
             let peer = Same(self.parts.peer(&settings.server));
             if let Some(walk) = self.agent.inbox(name, settings, &self.parts, &stop) {
-                let running = tokio::spawn(walk.run());
+                let running = self.pulse.spawn(format!("inbox {name}"), stop.clone(), walk.run());
                 self.tasks.inboxes.insert(name.clone(), Task { made_of: (settings.clone(), peer), stop, running });
             }
         }
@@ -240,11 +238,7 @@ impl Running {
         let _ = tokio::time::timeout(WATCHED, all).await;
     }
 
-    async fn start_feeds(&mut self, feeds: BTreeMap<String, Feed>) {
-        retain(&mut self.tasks.feeds, |name, (settings, peer)| {
-            feeds.get(name).is_some_and(|feed| feed.settings == *settings && Same(Some(feed.peer.clone())) == *peer)
-        })
-        .await;
+    fn start_feeds(&mut self, feeds: BTreeMap<String, Feed>) {
         for (name, mut feed) in feeds {
             if self.tasks.feeds.contains_key(&name) {
                 continue;
@@ -254,7 +248,8 @@ impl Running {
             let made_of = (feed.settings.clone(), Same(Some(feed.peer.clone())));
             let one = self.bounds.by_server.entry(feed.settings.server.clone());
             let one = one.or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
-            let running = tokio::spawn(keep_polling(feed, self.bounds.polls.clone(), one, self.now.clone()));
+            let polling = keep_polling(feed, self.bounds.polls.clone(), one, self.now.clone(), self.pulse.clone());
+            let running = self.pulse.spawn(format!("feed {name}"), stop.clone(), polling);
             self.tasks.feeds.insert(name, Task { made_of, stop, running });
         }
     }
@@ -266,40 +261,21 @@ impl Running {
     }
 
     async fn stop(mut self) {
-        let all = async {
-            tokio::join!(
-                retain(&mut self.tasks.feeds, |_, _| false),
-                retain(&mut self.tasks.drops, |_, _| false),
-                retain(&mut self.tasks.inboxes, |_, _| false),
-            )
-        };
-        if tokio::time::timeout(GRACE, all).await.is_err() {
-            lines::abandoned_in_flight(GRACE);
+        self.tasks.end_feeds(|_, _| false);
+        self.tasks.end_drops(|_, _| false);
+        self.tasks.end_inboxes(|_, _| false);
+        if !self.tasks.gone().await {
+            lines::abandoned_in_flight(tasks::GRACE);
         }
         // Last of all, so that the metrics say how it ended.
-        self.metrics.stop.cancel();
-        let _ = tokio::time::timeout(LAST_LOOK, self.metrics.running).await;
-    }
-}
-
-/// Ends the tasks that are not wanted any more, all at once, and waits for them.
-async fn retain<K>(tasks: &mut BTreeMap<String, Task<K>>, wanted: impl Fn(&String, &K) -> bool) {
-    let ending: Vec<String> =
-        tasks.iter().filter(|(name, task)| !wanted(name, &task.made_of)).map(|(name, _)| name.clone()).collect();
-    let ended: Vec<Task<K>> = ending.iter().filter_map(|name| tasks.remove(name)).collect();
-    ended.iter().for_each(|task| task.stop.cancel());
-    let until = tokio::time::Instant::now() + GRACE;
-    for task in ended {
-        let mut running = task.running;
-        if tokio::time::timeout_at(until, &mut running).await.is_err() {
-            running.abort();
-        }
+        self.look.stop.cancel();
+        let _ = tokio::time::timeout(LAST_LOOK, self.look.running).await;
     }
 }
 
 /// One feed, whenever it is due.
-async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>) {
-    let mut healthy = None;
+async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>, pulse: Pulse) {
+    let mut standing = Standing::default();
     let mut starting = true;
     while !feed.stop.is_cancelled() {
         wait_until_due(&feed, starting, &now).await;
@@ -312,8 +288,9 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
             permits = permits => permits,
             () = feed.stop.cancelled() => return,
         };
-        let ended = feed.poll().await;
-        ended.tell(&feed.name, &mut healthy);
+        pulse.set_polling(&feed.name, true);
+        let ended = feed.poll_and_tell(&mut standing).await;
+        pulse.set_polling(&feed.name, false);
         let next = schedule::next(&feed.settings.schedule, &ended, feed.clock.now(), fastrand::u64(..));
         if let Err(error) = feed.set_next_poll(next).await {
             lines::ledger_trouble(&feed.name, &error);

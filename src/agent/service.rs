@@ -17,6 +17,11 @@ pub(super) fn reloading() {
     }
 }
 
+/// What is going on.
+pub(super) fn status(status: &str) {
+    tell(&[NotifyState::Status(status)]);
+}
+
 /// The agent ends.
 pub(super) fn stopping() {
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);

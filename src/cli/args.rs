@@ -94,6 +94,22 @@ pub(super) enum Command {
     ConfigSchema,
 }
 
+impl Command {
+    /// Whether `--json` was given.
+    pub(super) fn is_for_machines(&self) -> bool {
+        match self {
+            Command::Check { output, .. }
+            | Command::Status { output }
+            | Command::Cursor { command: CursorCommand::Show { output, .. } } => output.json,
+            Command::Discover(question) | Command::Collections(question) => question.output.json,
+            Command::Poll(arguments) => arguments.output.json,
+            Command::Push(arguments) => arguments.output.json,
+            Command::Subscription(arguments) => arguments.output.json,
+            _ => false,
+        }
+    }
+}
+
 /// How a result is printed.
 #[derive(Clone, Copy, Debug, Args)]
 pub(super) struct Output {
@@ -108,9 +124,9 @@ pub(super) struct Question {
     /// The name of a server of the configuration, or the URL of a server.
     pub(super) server: String,
     #[command(flatten)]
-    pub(super) access: Access,
-    #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
 /// How a server is reached that is given by its URL.
@@ -200,9 +216,9 @@ pub(super) struct PollArguments {
     #[arg(long, value_name = "DIR", default_value = ".")]
     pub(super) to: PathBuf,
     #[command(flatten)]
-    pub(super) access: Access,
-    #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
 /// `push`.
@@ -224,9 +240,9 @@ pub(super) struct PushArguments {
     #[arg(long)]
     pub(super) dry_run: bool,
     #[command(flatten)]
-    pub(super) access: Access,
-    #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) access: Access,
 }
 
 /// `subscription`.

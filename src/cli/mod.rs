@@ -113,9 +113,14 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { End::Wrong.into() } else { End::Good.into() };
         }
     };
+    let as_json = arguments.command.is_for_machines();
     match dispatch(arguments) {
         Ok(end) => end.into(),
         Err(trouble) => {
+            // Who asked for a document gets one, whatever happened.
+            if as_json {
+                output::json(&serde_json::json!({ "error": trouble.words, "hint": trouble.hint }));
+            }
             output::complain(&trouble.words, &trouble.hint);
             trouble.end.into()
         }

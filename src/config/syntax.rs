@@ -23,13 +23,14 @@ pub(super) fn mistakes(source: &Source<'_>, errors: &[Error]) -> Vec<Mistake> {
     let mistake = |error: &Error| {
         let (line, column) = source.position(at(error));
         let text = source.line(at(error));
+        let header = table(text).filter(|_| error.message() == TWICE);
         let what = match error.message() {
             TWICE => "found twice; allowed: once".to_owned(),
             _ if is_bare_word(text) => "not TOML: a text must stand in quotes".to_owned(),
             message => format!("not TOML: {message}"),
         };
         // The line is not quoted: without the structure of the file nobody knows what in it is a secret.
-        Mistake { line, column, key: key(text), what, excerpt: None }
+        Mistake { line, column, key: header.unwrap_or_else(|| key(text)), what, excerpt: None }
     };
     errors.iter().take(MOST_MISTAKES + 1).map(mistake).collect()
 }
@@ -54,6 +55,12 @@ fn is_bare_word(line: &str) -> bool {
 fn key(line: &str) -> String {
     let key = line.split_once('=').map_or("", |(key, _)| key.trim());
     if is_known(key, keys::FILE) { key.to_owned() } else { String::new() }
+}
+
+/// The table that a header opens. Its parts are names of tables, none of them a secret.
+fn table(line: &str) -> Option<String> {
+    let name = line.trim_start().strip_prefix('[')?.split(']').next()?;
+    name.chars().all(|c| c.is_ascii_graphic()).then(|| name.trim_matches('[').to_owned())
 }
 
 fn is_known(name: &str, keys: &[Key]) -> bool {

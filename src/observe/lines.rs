@@ -1,6 +1,7 @@
 //! Every line of the log, one function each: the words and the fields are decided here and nowhere else.
 //!
-//! A field `feed`, `drop`, `inbox` or `file` is on every line about one. Remote text is escaped and cut before it
+//! A field `feed`, `drop`, `inbox` or `file` is on every line about one. All lines about one poll bear the same `id`, and
+//! so do those about one file, from its admission to its end: its name in `sending/`. Remote text is escaped and cut before it
 //! comes here.
 
 use std::ffi::OsStr;
@@ -9,14 +10,20 @@ use std::path::Path;
 use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
-use tracing::{debug, error, info, warn};
+use tracing::{Span, debug, error, error_span, info, warn};
 
+use super::concerns::Concern;
 use crate::store::StoreError;
 use crate::store::disk::{DiskError, show};
 use crate::store::drops::{End, Left};
-use crate::store::ledger::{Admission, Claim, Outcome, Settled, Totals};
+use crate::store::ledger::{Admission, Claim, FileRow, Outcome, Owed, Settled, Totals};
 use crate::store::output::Recovered;
 use crate::taxii::exchange::Poll;
+
+/// A field is left out where there is nothing to say.
+fn some(text: &str) -> Option<&str> {
+    (!text.is_empty()).then_some(text)
+}
 
 /// The output directory was opened: says what was mended.
 pub fn output_opened(feed: &str, recovered: &Recovered) {
@@ -130,7 +137,7 @@ pub fn trying_again(feed: &str, reason: &str, pause: Duration) {
 
 /// A drop directory cannot be looked at, or files cannot be taken in.
 pub fn drop_trouble(drop: &str, error: &StoreError) {
-    error!(drop, %error, hint = error.hint(), "the drop directory cannot be worked with just now: trying again");
+    error!(drop, %error, hint = some(error.hint()), "the drop directory cannot be worked with just now: trying again");
 }
 
 /// The path of a drop directory leads elsewhere.
@@ -169,47 +176,53 @@ pub fn sent_swept(drop: &str, removed: u64) {
 pub fn files_admitted(drop: &str, admissions: &[Admission]) {
     for one in admissions {
         let (file, binding) = (show(OsStr::from_bytes(&one.name)), one.binding.as_deref().unwrap_or_default());
-        debug!(drop, file, size = one.size, binding, "taken in");
+        debug!(drop, file, id = one.token, size = one.size, binding, "taken in");
     }
     info!(drop, files = admissions.len(), "files taken in");
 }
 
 /// A sent file is not kept.
-pub fn file_sent_and_deleted(drop: &str, file: &[u8]) {
-    info!(drop, file = show(OsStr::from_bytes(file)), "sent, and deleted (keep_sent is 0s)");
+pub fn file_sent_and_deleted(drop: &str, file: &FileRow) {
+    info!(drop, file = show(OsStr::from_bytes(&file.name)), id = file.token, "sent, and deleted (keep_sent is 0s)");
 }
 
 /// A file has its final place.
-pub fn file_left(drop: &str, file: &[u8], left: &Left, refusal: Option<&str>, claims: &[Claim]) {
-    let (file, name) = (show(OsStr::from_bytes(file)), show(&left.name));
+pub fn file_left(drop: &str, file: &FileRow, left: &Left, claims: &[Claim]) {
+    let (id, refusal) = (&file.token, file.refusal.as_deref());
+    let (file, name) = (show(OsStr::from_bytes(&file.name)), show(&left.name));
     match left.end {
-        End::Sent => info!(drop, file, name, "sent: every inbox has it"),
+        End::Sent => info!(drop, file, id, name, "sent: every inbox has it"),
         End::Failed => {
             let bad = claims.iter().find(|claim| !claim.outcome.is_some_and(Outcome::is_good));
             let inbox = bad.filter(|_| refusal.is_none()).map(|claim| claim.inbox.as_str()).unwrap_or_default();
             let reason = refusal.or_else(|| bad.and_then(|claim| claim.message.as_deref())).unwrap_or_default();
-            error!(drop, file, name, inbox, reason, "failed: the file is in failed/ with its receipt");
+            error!(drop, file, id, name, inbox, reason, "failed: the file is in failed/ with its receipt");
         }
     }
 }
 
 /// A message goes out.
-pub fn message_sent(inbox: &str, message_id: &str, blocks: usize, bytes: u64) {
-    debug!(inbox, message_id, blocks, bytes, "sending");
+pub fn message_sent(inbox: &str, message_id: &str, batch: &[Owed], bytes: u64) {
+    debug!(inbox, message_id, id = ids(batch), blocks = batch.len(), bytes, "sending");
 }
 
 /// A message got no answer that can be judged.
-pub fn delivery_failed(inbox: &str, reason: &str, unknown: bool) {
-    debug!(inbox, reason, outcome_unknown = unknown, "no answer");
+pub fn delivery_failed(inbox: &str, batch: &[Owed], reason: &str, unknown: bool) {
+    debug!(inbox, id = ids(batch), reason, outcome_unknown = unknown, "no answer");
+}
+
+fn ids(batch: &[Owed]) -> String {
+    batch.iter().map(|owed| owed.file.token.as_str()).collect::<Vec<_>>().join(" ")
 }
 
 /// What an answer means for a file.
-pub fn verdict(inbox: &str, file: &[u8], settled: &Settled, words: &str) {
-    let file = show(OsStr::from_bytes(file));
+pub fn verdict(inbox: &str, file: &FileRow, settled: &Settled, words: &str) {
+    let id = &file.token;
+    let file = show(OsStr::from_bytes(&file.name));
     match settled.outcome {
-        Some(outcome) if outcome.is_good() => debug!(inbox, file, outcome = outcome.word(), "delivered"),
-        Some(outcome) => warn!(inbox, file, outcome = outcome.word(), reason = words, "not delivered"),
-        None => debug!(inbox, file, reason = words, "not accepted yet"),
+        Some(outcome) if outcome.is_good() => debug!(inbox, file, id, outcome = outcome.word(), "delivered"),
+        Some(outcome) => warn!(inbox, file, id, outcome = outcome.word(), reason = words, "not delivered"),
+        None => debug!(inbox, file, id, reason = words, "not accepted yet"),
     }
 }
 
@@ -219,9 +232,25 @@ pub fn inbox_paused(inbox: &str, until: DateTime<Utc>, reason: &str) {
     warn!(inbox, until, reason, "the inbox does not take anything just now: what it is owed stays pending");
 }
 
+/// An inbox is still left alone, as it was said.
+pub fn inbox_paused_again(inbox: &str, until: DateTime<Utc>, reason: &str) {
+    let until = until.to_rfc3339_opts(SecondsFormat::Secs, true);
+    debug!(inbox, until, reason, "the inbox still does not take anything");
+}
+
+/// An inbox takes files, and did not before.
+pub fn inbox_works_again(inbox: &str) {
+    info!(inbox, "the inbox takes files again");
+}
+
+/// A drop directory can be worked with, and could not before.
+pub fn drop_works_again(drop: &str) {
+    info!(drop, "the drop directory can be worked with again");
+}
+
 /// An inbox cannot be worked with.
 pub fn inbox_trouble(inbox: &str, error: &str, hint: &str) {
-    error!(inbox, error, hint, "deliveries cannot be recorded just now: trying again");
+    error!(inbox, error, hint = some(hint), "deliveries cannot be recorded just now: trying again");
 }
 
 /// The agent runs.
@@ -269,9 +298,14 @@ pub fn looking_now() {
     info!("polling and looking at the drop directories now");
 }
 
+/// What all lines about one poll have in common: `id`.
+pub fn poll_span() -> Span {
+    error_span!("poll", id = format!("{:08x}", fastrand::u32(..)))
+}
+
 /// A poll failed, and the one before had not.
 pub fn poll_failed(feed: &str, reason: &str, hint: &str) {
-    error!(feed, reason, hint, "the poll failed: the cursor stays, and it is tried again");
+    error!(feed, reason, hint = some(hint), "the poll failed: the cursor stays, and it is tried again");
 }
 
 /// A poll failed, as the one before.
@@ -286,7 +320,22 @@ pub fn poll_works_again(feed: &str) {
 
 /// The time of the next poll cannot be noted.
 pub fn ledger_trouble(feed: &str, error: &StoreError) {
-    error!(feed, %error, hint = error.hint(), "the ledger cannot be written");
+    error!(feed, %error, hint = some(error.hint()), "the ledger cannot be written");
+}
+
+/// Something about a feed that works became worth knowing.
+pub fn concern_begins(feed: &str, concern: &Concern) {
+    warn!(feed, concern = concern.word(), detail = %concern, "worth knowing of this feed");
+}
+
+/// And is over.
+pub fn concern_ends(feed: &str, concern: &str) {
+    info!(feed, concern, "no longer of concern");
+}
+
+/// A task is gone that should go on for ever.
+pub fn task_lost(what: &str) {
+    error!(what, "a task has ended by a fault of the program: the watchdog is not fed any more");
 }
 
 /// The metrics cannot be written.

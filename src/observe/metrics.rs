@@ -44,11 +44,14 @@ const FEED: &[Metric<FeedReport>] = &[
     ("last_content_timestamp_seconds", Kind::Gauge, "When content was last handed over.", |_, feed| {
         feed.last_content.map(seconds)
     }),
+    ("quiet_polls", Kind::Gauge, "Polls in a row that succeeded and brought nothing new.", |_, feed| {
+        Some(f64::from(feed.quiet_polls))
+    }),
     ("next_poll_timestamp_seconds", Kind::Gauge, "When the collection is polled next.", |_, feed| {
         feed.next_poll.map(seconds)
     }),
-    ("clock_skew_seconds", Kind::Gauge, "The server's clock minus ours, at the last success.", |_, feed| {
-        feed.last_success.map(|_| feed.skew as f64 / 1000.0)
+    ("clock_skew_seconds", Kind::Gauge, "The server's clock minus ours, at the last answer.", |_, feed| {
+        (feed.last_success.is_some() || feed.skew != 0).then_some(feed.skew as f64 / 1000.0)
     }),
     ("files_total", Kind::Counter, "Content files handed over.", |_, feed| Some(feed.files_total as f64)),
     ("bytes_total", Kind::Counter, "Bytes of content handed over.", |_, feed| Some(feed.bytes_total as f64)),

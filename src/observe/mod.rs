@@ -1,8 +1,11 @@
 //! What an operator reads: the lines of the log, status, metrics.
 
+pub mod concerns;
 pub mod lines;
 mod log;
 pub mod metrics;
 pub mod status;
+mod told;
 
 pub use log::start_log;
+pub use told::{Standing, Told, Trouble};

@@ -6,6 +6,7 @@ use std::fmt::Write;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::{Map, Value, json};
 
+use super::concerns::{Concern, concerns, span};
 use crate::config::Config;
 use crate::store::ledger::{FeedReport, InboxReport, Report};
 
@@ -33,6 +34,7 @@ pub struct Status {
 pub(super) struct Feed {
     pub(super) configured: bool,
     pub(super) row: FeedReport,
+    concerns: Vec<Concern>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -45,6 +47,12 @@ pub(super) struct Drop {
 
 fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// How far the cursor is behind the server's clock, in seconds.
+fn lag(row: &FeedReport, now: DateTime<Utc>) -> Option<i64> {
+    let server_now = now + TimeDelta::milliseconds(row.skew);
+    row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
 }
 
 /// Whole seconds from `at` to `now`, never negative.
@@ -60,8 +68,11 @@ impl Status {
             feeds.entry(name.clone()).or_default().configured = true;
         }
         for row in report.feeds {
-            let name = row.name.clone();
-            feeds.entry(name).or_default().row = row;
+            let feed = feeds.entry(row.name.clone()).or_default();
+            if let Some(settings) = config.feeds.get(&row.name) {
+                feed.concerns = concerns(settings, &row, lag(&row, now));
+            }
+            feed.row = row;
         }
         let mut drops: BTreeMap<String, Drop> = BTreeMap::new();
         for (name, settings) in &config.drops {
@@ -104,14 +115,34 @@ impl Status {
             "bytes_total": row.bytes_total,
             "quarantined_total": row.quarantined_total,
             "empty_total": row.empty_total,
+            "quiet_polls": row.quiet_polls,
             "clock_skew_seconds": row.skew as f64 / 1000.0,
+            "concerns": feed.concerns.iter().map(ToString::to_string).collect::<Vec<_>>(),
             "address": row.address,
         })
     }
 
     pub(super) fn lag(&self, row: &FeedReport) -> Option<i64> {
-        let server_now = self.now + TimeDelta::milliseconds(row.skew);
-        row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
+        lag(row, self.now)
+    }
+
+    /// What is worth knowing, with the feed it is about.
+    pub fn concerns(&self) -> impl Iterator<Item = (&str, &Concern)> {
+        self.feeds.iter().flat_map(|(name, feed)| feed.concerns.iter().map(move |concern| (name.as_str(), concern)))
+    }
+
+    /// For systemd: health and backlog in one line.
+    pub fn to_line(&self) -> String {
+        let troubled = self.troubled();
+        let health = match troubled.is_empty() {
+            true => "healthy".to_owned(),
+            false => format!("trouble with {}", troubled.into_iter().collect::<Vec<_>>().join(", ")),
+        };
+        let deliveries = self.drops.values().flat_map(|drop| drop.inboxes.values());
+        match deliveries.map(|inbox| inbox.pending).sum::<u64>() {
+            0 => health,
+            pending => format!("{health}; {pending} pending"),
+        }
     }
 
     fn drop_json(&self, drop: &Drop) -> Value {
@@ -175,7 +206,7 @@ impl Status {
         let row = &feed.row;
         let gone = if feed.configured { "" } else { " (no longer configured)" };
         let cursor = match (&row.cursor, self.lag(row)) {
-            (Some(cursor), Some(lag)) => format!("up to {}, {} behind", cursor.text, ago(lag)),
+            (Some(cursor), Some(lag)) => format!("up to {}, {} behind", cursor.text, span(lag)),
             _ if row.last_success.is_some() => "asked for whole each time".to_owned(),
             _ => "never polled".to_owned(),
         };
@@ -189,13 +220,19 @@ impl Status {
             let _ = writeln!(text, "  polled at {address}");
         }
         if let Some(at) = row.last_success {
-            let _ = writeln!(text, "  last success {} ago", ago(seconds_since(at, self.now)));
+            let content = row.last_content.map(|at| format!("{} ago", span(seconds_since(at, self.now))));
+            let content = content.unwrap_or_else(|| "never".to_owned());
+            let _ = writeln!(text, "  last success {} ago, last content {content}", span(seconds_since(at, self.now)));
         }
         if let Some(error) = &row.last_error {
-            let _ = writeln!(text, "  failed {} times in a row: {error}", row.failures);
+            let often = if row.failures > 1 { format!("{} times in a row", row.failures) } else { "once".to_owned() };
+            let _ = writeln!(text, "  failed {often}: {error}");
+        }
+        for concern in &feed.concerns {
+            let _ = writeln!(text, "  note: {concern}");
         }
         if let Some(at) = row.next_poll.filter(|_| feed.configured) {
-            let _ = writeln!(text, "  next poll in {}", ago((at - self.now).num_seconds().max(0)));
+            let _ = writeln!(text, "  next poll in {}", span((at - self.now).num_seconds().max(0)));
         }
     }
 
@@ -203,7 +240,7 @@ impl Status {
         let gone = if drop.configured { "" } else { " (no longer configured)" };
         let _ = writeln!(text, "drop directory {name}{gone}");
         for (inbox, row) in &drop.inboxes {
-            let since = row.oldest_pending.map(|at| format!(", the oldest for {}", ago(seconds_since(at, self.now))));
+            let since = row.oldest_pending.map(|at| format!(", the oldest for {}", span(seconds_since(at, self.now))));
             let _ = writeln!(
                 text,
                 "  to {inbox}: {} pending{}, {} accepted, {} refused",
@@ -219,7 +256,7 @@ impl Status {
                 let _ = writeln!(text, "    {error}");
             }
             if let Some(at) = row.next_try.filter(|_| row.pending > 0) {
-                let _ = writeln!(text, "    next attempt in {}", ago((at - self.now).num_seconds().max(0)));
+                let _ = writeln!(text, "    next attempt in {}", span((at - self.now).num_seconds().max(0)));
             }
         }
         for file in drop.failed.iter().take(NAMED) {
@@ -228,15 +265,5 @@ impl Status {
         if drop.failed.len() > NAMED {
             let _ = writeln!(text, "  and {} more in failed/", drop.failed.len() - NAMED);
         }
-    }
-}
-
-/// Seconds in the two largest units that say enough.
-fn ago(seconds: i64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        7200..172_800 => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-        _ => format!("{} d {} h", seconds / 86_400, seconds % 86_400 / 3600),
     }
 }

@@ -16,14 +16,15 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 use url::Url;
 
 use crate::clock::Clock;
 use crate::config::{self, Start};
-use crate::observe::lines;
+use crate::observe::{Standing, Told, Trouble, lines};
 use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
-use crate::store::output::{Manner, Output};
+use crate::store::output::{Manner, Output, Staging};
 use crate::store::{Result, StoreError};
 use crate::taxii::Version;
 use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
@@ -62,6 +63,8 @@ pub struct Feed {
     pub until: Option<DateTime<Utc>>,
     /// Set when the agent stops: the poll ends at the next step that can be taken up again.
     pub stop: CancellationToken,
+    /// What the log holds already.
+    pub told: Told,
 }
 
 /// How a poll ended.
@@ -77,19 +80,17 @@ pub enum Ended {
 
 impl Ended {
     /// Tells of it in the log: one line per change of health, not one per poll.
-    pub fn tell(&self, feed: &str, healthy: &mut Option<bool>) {
+    fn tell(&self, feed: &str, standing: &mut Standing) {
         match self {
-            Ended::Failed(failure) if *healthy != Some(false) => {
-                lines::poll_failed(feed, &failure.words, &failure.hint)
+            Ended::Failed(failure) => {
+                let trouble = if failure.admin { Trouble::Admin } else { Trouble::Passing };
+                match standing.begins(trouble) {
+                    true => lines::poll_failed(feed, &failure.words, &failure.hint),
+                    false => lines::poll_failed_again(feed, &failure.words),
+                }
             }
-            Ended::Failed(failure) => lines::poll_failed_again(feed, &failure.words),
-            Ended::UpToDate if *healthy == Some(false) => lines::poll_works_again(feed),
+            Ended::UpToDate if standing.ends() => lines::poll_works_again(feed),
             Ended::UpToDate | Ended::Stopped => {}
-        }
-        match self {
-            Ended::Failed(_) => *healthy = Some(false),
-            Ended::UpToDate => *healthy = Some(true),
-            Ended::Stopped => {}
         }
     }
 }
@@ -170,6 +171,17 @@ impl Feed {
         identity(&self.settings, self.query.as_ref())
     }
 
+    /// Polls, and tells in the log how it ended. All lines about one poll bear the same id.
+    pub async fn poll_and_tell(&self, standing: &mut Standing) -> Ended {
+        let poll = async {
+            let ended = self.poll().await;
+            ended.tell(&self.name, standing);
+            self.told.turn();
+            ended
+        };
+        poll.instrument(lines::poll_span()).await
+    }
+
     /// Polls up to now, and notes in the ledger how it ended.
     pub async fn poll(&self) -> Ended {
         let ended = match self.walk().await {
@@ -233,13 +245,12 @@ impl Feed {
         let (now, skew) = (self.clock.now(), self.peer.skew());
         blocking(move || {
             let row = ledger.feed(&name, &identity)?;
+            let skew = skew.map_or(row.skew, |skew| skew.num_milliseconds());
             match ended {
-                Ended::UpToDate => {
-                    ledger.note_success(row.id, now, skew.map_or(row.skew, |skew| skew.num_milliseconds()))?
-                }
+                Ended::UpToDate => ledger.note_success(row.id, now, skew)?,
                 Ended::Stopped => {}
                 Ended::Failed(failure) => {
-                    ledger.note_error(row.id, now, &failure.to_string(), failure.not_before)?;
+                    ledger.note_error(row.id, now, &failure.to_string(), failure.not_before, skew)?;
                 }
             }
             Ok(())
@@ -362,7 +373,9 @@ impl Feed {
                     if empty && passed.is_some_and(|passed| range.creeps(&moved, passed)) {
                         break;
                     }
-                    if let CursorMove::Unchanged { within_overlap: false } = moved {
+                    let stays = matches!(moved, CursorMove::Unchanged { within_overlap: false });
+                    // A poll by hand has no cursor that could stay.
+                    if stays && self.manner.staging == Staging::Kept && self.told.first("cursor stays") {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
                     if let Some(skew) = thought.take() {
@@ -393,7 +406,9 @@ impl Feed {
     fn halve(&self, range: &Range, setting: &Setting, words: String) -> Result<Range, Failure> {
         match range.half(&setting.pace) {
             Some(half) => {
-                lines::window_halved(&self.name, &words, &half.end.text);
+                if self.told.first("halved") {
+                    lines::window_halved(&self.name, &words, &half.end.text);
+                }
                 Ok(half)
             }
             None => Err(Failure {

@@ -35,7 +35,9 @@ impl Feed {
             Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
             Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error),
             Err(error) => {
-                lines::collections_unknown(&self.name, &error.to_string());
+                if self.told.first("collections unknown") {
+                    lines::collections_unknown(&self.name, &error.to_string());
+                }
                 Ok(false)
             }
         }

@@ -89,7 +89,9 @@ impl Feed {
                 }
                 (Step::Abandon { at_once, words }, _) => {
                     let words = self.shown(&words);
-                    lines::result_abandoned(&self.name, &words);
+                    if self.told.first("abandoned") {
+                        lines::result_abandoned(&self.name, &words);
+                    }
                     self.forget(setting).await?;
                     if !at_once {
                         return Err(Failure { words, hint: String::new(), not_before: None, admin: false });
@@ -186,7 +188,9 @@ impl Feed {
         if let Some(message) = &reply.message {
             lines::server_says(&self.name, &self.shown(message));
         }
-        if let Some(end) = &reply.unreadable_end {
+        if let Some(end) = &reply.unreadable_end
+            && self.told.first("unreadable end")
+        {
             lines::unreadable_end(&self.name, &self.shown(end));
         }
     }

@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::leave::{Drops, Open};
+use super::looked::Looked;
 use super::settle::{Moment, Settling};
 use super::transform::transform;
 use super::wanted::Wanted;
@@ -20,7 +21,7 @@ use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
-use crate::observe::lines;
+use crate::observe::{Told, lines};
 use crate::store::disk::{self, Dir, DiskError};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
 use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
@@ -53,26 +54,12 @@ pub struct DropWalk {
     open: Option<Arc<Open>>,
     /// Where it really is, since it was opened first: a symbolic link that takes its place later is not followed.
     place: Option<PathBuf>,
+    /// What the log holds already.
+    told: Arc<Told>,
 }
 
-/// What a look at the directory came to.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Looked {
-    /// Files taken in.
-    pub admitted: u64,
-    /// Those of them that cannot be sent at all.
-    pub refused: u64,
-    /// Files that are not settled yet.
-    pub unsettled: u64,
-    /// The last of them.
-    pub unsettled_name: Option<OsString>,
-    /// Files that cannot be read, and stay where they are.
-    pub unreadable: u64,
-    /// Files that were taken in but cannot be taken away: they are not sent before that.
-    pub stuck: u64,
-    /// When the first of them may be.
-    pub again_in: Option<Duration>,
-}
+/// Trouble with the directory itself, as [`Told`] has it.
+const TROUBLE: &str = "trouble";
 
 /// What a drop walk is made of.
 #[derive(Debug)]
@@ -114,6 +101,7 @@ impl DropWalk {
             settling,
             open: None,
             place: None,
+            told: Arc::default(),
         }
     }
 
@@ -134,6 +122,7 @@ impl DropWalk {
                 swept = Some(self.clock.moment());
                 self.sweep().await;
             }
+            self.turn();
             let rescan = self.settings.rescan;
             let pause = looked.again_in.map_or(rescan, |again| again.min(rescan));
             tokio::select! {
@@ -203,11 +192,11 @@ impl DropWalk {
                     }
                     *watch = None;
                 }
-                Err(error) => return lines::drop_trouble(&self.name, &error),
+                Err(error) => return self.tell_trouble(&error),
             }
         }
         if let Err(error) = self.open().await {
-            return lines::drop_trouble(&self.name, &error);
+            return self.tell_trouble(&error);
         }
         if self.open.is_none() {
             return;
@@ -215,7 +204,24 @@ impl DropWalk {
         // Watch first, then look: nothing falls in between.
         match Watch::start(&self.settings.path, &self.bell) {
             Ok(started) => *watch = Some(started),
-            Err(error) => lines::not_watched(&self.name, &error, self.settings.rescan),
+            Err(error) if self.told.first("not watched") => {
+                lines::not_watched(&self.name, &error, self.settings.rescan);
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Trouble goes on for a while: one line when it begins.
+    fn tell_trouble(&self, error: &StoreError) {
+        if self.told.first(TROUBLE) {
+            lines::drop_trouble(&self.name, error);
+        }
+    }
+
+    /// A round has ended.
+    fn turn(&self) {
+        if self.told.turn().contains(TROUBLE) {
+            lines::drop_works_again(&self.name);
         }
     }
 
@@ -226,7 +232,7 @@ impl DropWalk {
         match self.look_or_fail(trust_times).await {
             Ok(looked) => looked,
             Err(error) => {
-                lines::drop_trouble(&self.name, &error);
+                self.tell_trouble(&error);
                 Looked::default()
             }
         }
@@ -245,6 +251,7 @@ impl DropWalk {
             renamed: self.bell.take_renamed(),
             inboxes: self.inboxes.clone(),
             trust_times,
+            told: self.told.clone(),
             looked: Looked::default(),
         };
         let mut settling = std::mem::take(&mut self.settling);
@@ -258,11 +265,11 @@ impl DropWalk {
         let (keep, now) = (self.settings.keep_sent, self.clock.now());
         match blocking(move || open.dir.sweep_sent(keep, now)).await {
             Ok(removed) => lines::sent_swept(&self.name, removed),
-            Err(error) => lines::drop_trouble(&self.name, &error),
+            Err(error) => self.tell_trouble(&error),
         }
         match self.expire_for_others().await {
             Ok(files) => lines::expired_for_others(&self.name, files),
-            Err(error) => lines::drop_trouble(&self.name, &error),
+            Err(error) => self.tell_trouble(&error),
         }
     }
 
@@ -293,6 +300,7 @@ struct Look {
     renamed: HashSet<OsString>,
     inboxes: Vec<Bell>,
     trust_times: bool,
+    told: Arc<Told>,
     looked: Looked,
 }
 
@@ -354,7 +362,9 @@ impl Look {
             }
             Ok(Copying::NotYet) => Ok(false),
             Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
-                lines::file_unreadable(&self.open.name, &candidate.name, &error);
+                if self.told.first(format!("unreadable {}", candidate.name.display())) {
+                    lines::file_unreadable(&self.open.name, &candidate.name, &error);
+                }
                 self.looked.unreadable += 1;
                 Ok(false)
             }
@@ -470,7 +480,8 @@ impl Look {
     /// Originals that cannot be removed keep their own files waiting, and no others.
     fn tell_stuck(&mut self, stuck: &[StoreError]) {
         self.looked.stuck = stuck.len() as u64;
-        stuck.iter().for_each(|error| lines::drop_trouble(&self.open.name, error));
+        let new = stuck.iter().filter(|error| self.told.first(error.to_string()));
+        new.for_each(|error| lines::drop_trouble(&self.open.name, error));
     }
 }
 

@@ -64,13 +64,15 @@ impl Drops {
 
     /// Lets these files leave. Blocks.
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
-        let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
-        for file in ledger.files(finished)? {
-            by_directory.entry(file.directory).or_default().push(file.id);
-        }
-        for (directory, files) in by_directory {
-            if let Some(open) = self.get(directory) {
-                open.let_these_leave(ledger, &files)?;
+        for some in finished.chunks(TOGETHER as usize) {
+            let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
+            for file in ledger.files(some)? {
+                by_directory.entry(file.directory).or_default().push(file.id);
+            }
+            for (directory, files) in by_directory {
+                if let Some(open) = self.get(directory) {
+                    open.let_these_leave(ledger, &files)?;
+                }
             }
         }
         Ok(())
@@ -116,11 +118,11 @@ impl Open {
             told.insert(file.id, (file, claims));
         }
         self.dir.delete(&deleted)?;
-        deleted.iter().for_each(|file| lines::file_sent_and_deleted(&self.name, &file.name));
+        deleted.iter().for_each(|file| lines::file_sent_and_deleted(&self.name, file));
         let gone = self.dir.leave(&leaving)?;
         for (id, left) in &gone.left {
             if let Some((file, claims)) = told.get(id) {
-                lines::file_left(&self.name, &file.name, left, file.refusal.as_deref(), claims);
+                lines::file_left(&self.name, file, left, claims);
             }
         }
         gone.trouble.map_or(Ok(()), Err)

@@ -10,6 +10,7 @@ mod by_hand;
 mod drop;
 mod inbox;
 mod leave;
+mod looked;
 mod message;
 mod receipt;
 mod settle;
@@ -18,9 +19,10 @@ mod wanted;
 mod watch;
 
 pub use by_hand::{Prepared, Unsendable, prepare};
-pub use drop::{DropWalk, Looked, Parts as DropParts};
+pub use drop::{DropWalk, Parts as DropParts};
 pub use inbox::{Delivered, InboxWalk};
 pub use leave::Drops;
+pub use looked::Looked;
 pub use message::{Block, MessageError, assemble};
 pub use watch::Bell;
 

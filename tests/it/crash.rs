@@ -58,6 +58,7 @@ fn feed(world: &World, state: &Path, total_timeout: &str) -> Feed {
         patience: Patience { retries: 0, ..Patience::default() },
         until: None,
         stop: Default::default(),
+        told: Default::default(),
     }
 }
 

@@ -24,6 +24,7 @@ mod poll;
 mod push;
 mod readme;
 mod sandbox;
+mod service;
 mod supply;
 mod systemd;
 mod walls;

@@ -127,6 +127,7 @@ fn feed(wanted: &Wanted, ledger: Arc<Ledger>, directory: &Path, own: u64) -> Fee
         patience: PATIENCE,
         until: None,
         stop: CancellationToken::new(),
+        told: Default::default(),
     }
 }
 

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::super::blocking;
 use super::super::message::{Block, MessageError, assemble};
-use super::{Attempted, InboxWalk};
-use crate::observe::lines;
+use super::{Attempted, InboxWalk, Pause};
+use crate::observe::{self, lines};
 use crate::peer::{Found, Nothing, PeerError, Trouble, class_of, show_remote};
 use crate::store::Result;
 use crate::store::ledger::{FileId, Outcome, Owed, Settled};
@@ -54,7 +54,7 @@ impl InboxWalk {
                 return Ok(Attempted { settled, passing: false, answered: true, pause: None });
             }
         };
-        lines::message_sent(&self.name, &header.message_id, batch.len(), body.len());
+        lines::message_sent(&self.name, &header.message_id, batch, body.len());
         let answered = self.peer.exchange(&address, body, Nothing).await;
         Ok(match answered {
             Ok(exchanged) => {
@@ -178,9 +178,14 @@ impl InboxWalk {
             one.unknown = unknown;
         };
         let settled = self.all(batch, fill, class);
-        let pause = (class == Class::Admin).then(|| (later(self.clock.now(), ADMIN_PACE), words.clone()));
-        lines::delivery_failed(&self.name, &words, unknown);
+        let pause = (class == Class::Admin).then(|| self.until_mended(words.clone()));
+        lines::delivery_failed(&self.name, batch, &words, unknown);
         Attempted { settled, passing: class != Class::Admin, answered: false, pause }
+    }
+
+    /// Somebody has to do something: until then it is tried at a slow pace.
+    fn until_mended(&self, words: String) -> Pause {
+        Pause { until: later(self.clock.now(), ADMIN_PACE), words, trouble: observe::Trouble::Admin }
     }
 
     fn judged(&self, batch: &[Owed], judged: Vec<Judgement>) -> Attempted {
@@ -231,15 +236,16 @@ impl InboxWalk {
                 (one.next_try, one.asked) = (Some(again(wait)), wait.is_some());
                 attempted.passing = true;
                 if let Some(wait) = wait {
-                    attempted.pause = Some((later(now, wait), words.to_owned()));
+                    let (until, words) = (later(now, wait), words.to_owned());
+                    attempted.pause = Some(Pause { until, words, trouble: observe::Trouble::Passing });
                 }
             }
             Verdict::Admin => {
                 one.next_try = Some(later(now, ADMIN_PACE));
-                attempted.pause = Some((later(now, ADMIN_PACE), words.to_owned()));
+                attempted.pause = Some(self.until_mended(words.to_owned()));
             }
         }
-        lines::verdict(&self.name, &owed.file.name, one, words);
+        lines::verdict(&self.name, &owed.file, one, words);
     }
 
     fn shown(&self, text: &str) -> String {

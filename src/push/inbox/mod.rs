@@ -14,10 +14,10 @@ use super::leave::Drops;
 use super::watch::Bell;
 use crate::clock::Clock;
 use crate::config;
-use crate::observe::lines;
+use crate::observe::{Standing, Trouble, lines};
 use crate::peer::Peer;
 use crate::store::Result;
-use crate::store::ledger::{Due, Ledger, Owed, Settled};
+use crate::store::ledger::{Due, FileId, Ledger, Owed, Settled};
 
 use pass::Pass;
 
@@ -67,7 +67,22 @@ struct Attempted {
     /// There was an answer, or none was needed.
     answered: bool,
     /// Until when the whole inbox is left alone, and why.
-    pause: Option<(DateTime<Utc>, String)>,
+    pause: Option<Pause>,
+}
+
+/// The inbox is left alone.
+struct Pause {
+    until: DateTime<Utc>,
+    words: String,
+    trouble: Trouble,
+}
+
+/// How an inbox is, over passes.
+#[derive(Debug, Default)]
+struct Condition {
+    /// Messages in a row that failed for passing reasons.
+    down: u32,
+    standing: Standing,
 }
 
 /// What is tried, and how trouble is treated.
@@ -84,11 +99,13 @@ enum Mode {
 impl InboxWalk {
     /// Sends what is owed whenever it is due, until the agent stops.
     pub async fn run(self) {
-        let mut down = 0;
+        let mut condition = Condition::default();
         let mut mode = Mode::Hurry;
         while !self.stop.is_cancelled() {
-            if let Err(error) = Pass::new(&self, mode, &mut down).run().await {
-                lines::inbox_trouble(&self.name, &error.to_string(), error.hint());
+            if let Err(error) = Pass::new(&self, mode, &mut condition).run().await {
+                if condition.standing.begins(Trouble::Passing) {
+                    lines::inbox_trouble(&self.name, &error.to_string(), error.hint());
+                }
                 self.pause(STORE_TROUBLE).await;
             }
             self.wait_for_work().await;
@@ -98,7 +115,7 @@ impl InboxWalk {
 
     /// Tries everything that is owed, whatever pause the agent had chosen itself.
     pub async fn run_once(self) -> Result<Delivered> {
-        Pass::new(&self, Mode::Once, &mut 0).run().await
+        Pass::new(&self, Mode::Once, &mut Condition::default()).run().await
     }
 
     async fn pause(&self, pause: Duration) {
@@ -135,17 +152,27 @@ impl InboxWalk {
         }
     }
 
-    /// Records what attempts came to, in one transaction, and lets leave what is owed to nobody any more.
-    async fn record(&self, settled: Vec<Settled>, pause: Option<(DateTime<Utc>, String)>) -> Result<()> {
-        let (ledger, drops, name, now) = (self.ledger.clone(), self.drops.clone(), self.name.clone(), self.clock.now());
+    /// Records what attempts came to, and lets leave what is owed to nobody any more.
+    async fn record(&self, settled: Vec<Settled>) -> Result<()> {
+        let finished = self.write_down(settled, None).await?;
+        self.let_leave(finished).await
+    }
+
+    /// Records what attempts came to, in one transaction; gives the files that are owed to nobody any more.
+    async fn write_down(&self, settled: Vec<Settled>, pause: Option<Pause>) -> Result<Vec<FileId>> {
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
         blocking(move || {
             let finished = ledger.record(&settled, now)?;
-            if let Some((until, words)) = pause {
+            if let Some(Pause { until, words, .. }) = pause {
                 ledger.postpone(&name, until, &words, now)?;
-                lines::inbox_paused(&name, until, &words);
             }
-            drops.let_leave(&ledger, &finished)
+            Ok(finished)
         })
         .await
+    }
+
+    async fn let_leave(&self, finished: Vec<FileId>) -> Result<()> {
+        let (ledger, drops) = (self.ledger.clone(), self.drops.clone());
+        blocking(move || drops.let_leave(&ledger, &finished)).await
     }
 }

@@ -9,7 +9,8 @@ use chrono::{DateTime, Utc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use super::super::blocking;
-use super::{Attempted, Delivered, InboxWalk, Mode};
+use super::{Attempted, Condition, Delivered, InboxWalk, Mode, Pause};
+use crate::observe::{Trouble, lines};
 use crate::peer::Patience;
 use crate::store::Result;
 use crate::store::ledger::{Due, FileId, Outcome, Owed, Settled};
@@ -26,38 +27,44 @@ const DOWN: u32 = 2;
 /// A message that has landed: the files it held, and what it came to.
 type Landed = (Vec<Owed>, Result<Attempted>);
 
+/// The SHA-256 of a file.
+type Hash = [u8; 32];
+
 /// What has landed and is not recorded yet.
 #[derive(Default)]
 struct Verdicts {
     messages: usize,
     settled: Vec<Settled>,
-    pause: Option<(DateTime<Utc>, String)>,
-    done: Done,
+    pause: Option<Pause>,
+    /// Files that may be looked up again once this is recorded.
+    again: Vec<FileId>,
+    /// Contents that are under way until this is recorded.
+    contents: Vec<Hash>,
 }
 
-/// What nobody waits for any more once it is recorded.
-#[derive(Default)]
-struct Done {
-    /// Files that may be looked up again.
-    files: Vec<FileId>,
-    /// Contents that are no longer under way.
-    contents: Vec<[u8; 32]>,
+/// What is recorded.
+struct Recorded {
+    again: Vec<FileId>,
+    contents: Vec<Hash>,
+    /// Files that are owed to nobody any more.
+    finished: Vec<FileId>,
 }
 
 /// One pass.
 pub(super) struct Pass<'a> {
     walk: &'a InboxWalk,
     mode: Mode,
-    /// Messages in a row that failed for passing reasons; counted over passes.
-    down: &'a mut u32,
+    condition: &'a mut Condition,
     /// Files that are not to be looked up: they are under way, or were tried and a second time is not wanted.
     taken: HashSet<FileId>,
     /// Contents that are under way: the same content in another file waits for what becomes of them.
-    under_way: HashSet<[u8; 32]>,
+    under_way: HashSet<Hash>,
     queue: VecDeque<Owed>,
     verdicts: Verdicts,
     /// How many messages are being recorded.
     recording: usize,
+    /// Files that are to leave.
+    finished: Vec<FileId>,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
     open: u64,
@@ -68,16 +75,17 @@ pub(super) struct Pass<'a> {
 }
 
 impl<'a> Pass<'a> {
-    pub(super) fn new(walk: &'a InboxWalk, mode: Mode, down: &'a mut u32) -> Pass<'a> {
+    pub(super) fn new(walk: &'a InboxWalk, mode: Mode, condition: &'a mut Condition) -> Pass<'a> {
         Pass {
             walk,
             mode,
-            down,
+            condition,
             taken: HashSet::new(),
             under_way: HashSet::new(),
             queue: VecDeque::new(),
             verdicts: Verdicts::default(),
             recording: 0,
+            finished: Vec::new(),
             delivered: Delivered::default(),
             open: 0,
             paused: false,
@@ -89,7 +97,8 @@ impl<'a> Pass<'a> {
         self.give_up().await?;
         self.wait_as_asked().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
-        let mut recording: Option<JoinHandle<Result<Done>>> = None;
+        let mut recording: Option<JoinHandle<Result<Recorded>>> = None;
+        let mut leaving: Option<JoinHandle<Result<()>>> = None;
         // Trouble with the store in one delivery does not lose what the others came to.
         let mut trouble = Ok(());
         loop {
@@ -105,6 +114,9 @@ impl<'a> Pass<'a> {
             if recording.is_none() && self.verdicts.messages > 0 {
                 recording = Some(self.record());
             }
+            if leaving.is_none() && !self.finished.is_empty() {
+                leaving = Some(self.leave());
+            }
             tokio::select! {
                 Some(first) = flying.join_next() => {
                     let more = std::iter::from_fn(|| flying.try_join_next());
@@ -113,15 +125,10 @@ impl<'a> Pass<'a> {
                     trouble = trouble.and(landed);
                 }
                 recorded = finished(&mut recording), if recording.is_some() => {
-                    self.recording = 0;
-                    let Done { files, contents } = recorded?;
-                    for file in files {
-                        self.taken.remove(&file);
-                    }
-                    for content in contents {
-                        self.under_way.remove(&content);
-                    }
+                    let recorded = recorded.map(|recorded| self.recorded(recorded));
+                    trouble = trouble.and(recorded);
                 }
+                left = finished(&mut leaving), if leaving.is_some() => trouble = trouble.and(left),
                 else => break,
             }
         }
@@ -138,16 +145,36 @@ impl<'a> Pass<'a> {
     }
 
     /// Begins to record what has landed, in one transaction.
-    fn record(&mut self) -> JoinHandle<Result<Done>> {
-        let Verdicts { messages, settled, pause, done } = std::mem::take(&mut self.verdicts);
+    fn record(&mut self) -> JoinHandle<Result<Recorded>> {
+        let Verdicts { messages, settled, pause, again, contents } = std::mem::take(&mut self.verdicts);
         self.recording = messages;
         let walk = self.walk.clone();
-        tokio::spawn(async move { walk.record(settled, pause).await.map(|()| done) })
+        tokio::spawn(async move {
+            let finished = walk.write_down(settled, pause).await?;
+            Ok(Recorded { again, contents, finished })
+        })
+    }
+
+    fn recorded(&mut self, recorded: Recorded) {
+        self.recording = 0;
+        for file in recorded.again {
+            self.taken.remove(&file);
+        }
+        for content in recorded.contents {
+            self.under_way.remove(&content);
+        }
+        self.finished.extend(recorded.finished);
+    }
+
+    /// Begins to let leave what is owed to nobody any more: many files together, while others are sent.
+    fn leave(&mut self) -> JoinHandle<Result<()>> {
+        let (walk, finished) = (self.walk.clone(), std::mem::take(&mut self.finished));
+        tokio::spawn(async move { walk.let_leave(finished).await })
     }
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
     async fn next_batch(&mut self) -> Result<Vec<Owed>> {
-        let given_up = self.mode == Mode::Once && *self.down >= DOWN && !self.answers;
+        let given_up = self.mode == Mode::Once && self.condition.down >= DOWN && !self.answers;
         if self.walk.stop.is_cancelled() || given_up || self.paused {
             return Ok(Vec::new());
         }
@@ -203,7 +230,7 @@ impl<'a> Pass<'a> {
             if let Some(last) = expired.last() {
                 self.delivered.failed += expired.len() as u64;
                 self.delivered.reason = last.message.clone();
-                self.walk.record(expired, None).await?;
+                self.walk.record(expired).await?;
             }
             if !all {
                 return Ok(());
@@ -213,7 +240,7 @@ impl<'a> Pass<'a> {
 
     /// Every file is tried in `run --once` while the server answers at all, but not for long where it has trouble.
     fn patience(&self) -> Mode {
-        if self.mode == Mode::Once && *self.down >= DOWN { Mode::Hurry } else { self.mode }
+        if self.mode == Mode::Once && self.condition.down >= DOWN { Mode::Hurry } else { self.mode }
     }
 
     async fn due(&self) -> Result<VecDeque<Owed>> {
@@ -230,9 +257,9 @@ impl<'a> Pass<'a> {
 
     /// What has come back: what it means for what is sent next, and what is to be recorded.
     fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
-        let (mut pause, mut words, mut trouble) = (None, None, Ok(()));
+        let (mut pause, mut words, mut accepted, mut trouble) = (None, None, false, Ok(()));
         for (batch, attempted) in landed {
-            self.verdicts.done.contents.extend(batch.iter().filter_map(|owed| owed.file.sha256));
+            self.verdicts.contents.extend(batch.iter().filter_map(|owed| owed.file.sha256));
             let attempted = match attempted {
                 Ok(attempted) => attempted,
                 Err(error) => {
@@ -240,25 +267,40 @@ impl<'a> Pass<'a> {
                     continue;
                 }
             };
-            *self.down = if attempted.passing { *self.down + 1 } else { 0 };
+            self.condition.down = if attempted.passing { self.condition.down + 1 } else { 0 };
             self.answers = attempted.answered;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
             words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
+            accepted |= attempted.settled.iter().any(|one| one.outcome == Some(Outcome::Accepted));
             self.count(&batch, &attempted.settled);
             self.verdicts.messages += 1;
             self.verdicts.settled.extend(attempted.settled);
         }
-        if *self.down >= DOWN && pause.is_none() {
-            let until = later(self.walk.clock.now(), backoff(*self.down, fastrand::u64(..)));
-            pause = Some((until, words.unwrap_or_default()));
+        if self.condition.down >= DOWN && pause.is_none() {
+            let until = later(self.walk.clock.now(), backoff(self.condition.down, fastrand::u64(..)));
+            pause = Some(Pause { until, words: words.unwrap_or_default(), trouble: Trouble::Passing });
         }
         if self.mode == Mode::Once {
             pause = None;
         }
+        self.tell(accepted, pause.as_ref());
         self.paused |= pause.is_some();
         self.verdicts.pause = pause.or(self.verdicts.pause.take());
         trouble
+    }
+
+    /// One line when trouble begins, and one when a file is accepted again.
+    fn tell(&mut self, accepted: bool, pause: Option<&Pause>) {
+        let (name, standing) = (&self.walk.name, &mut self.condition.standing);
+        match pause {
+            Some(pause) if standing.begins(pause.trouble) => lines::inbox_paused(name, pause.until, &pause.words),
+            Some(pause) => lines::inbox_paused_again(name, pause.until, &pause.words),
+            None if accepted && standing.ends() => {
+                lines::inbox_works_again(name);
+            }
+            None => {}
+        }
     }
 
     fn count(&mut self, batch: &[Owed], settled: &[Settled]) {
@@ -273,12 +315,12 @@ impl<'a> Pass<'a> {
                 self.delivered.reason = one.message.clone().or(self.delivered.reason.take());
             }
             if self.mode == Mode::Due || again || one.outcome.is_some() {
-                self.verdicts.done.files.push(one.file);
+                self.verdicts.again.push(one.file);
             }
         }
         // What was not tried after all is still due.
-        let untried = batch.iter().map(|owed| owed.file.id).filter(|file| !settled.iter().any(|one| one.file == *file));
-        self.verdicts.done.files.extend(untried);
+        let files = batch.iter().map(|owed| owed.file.id);
+        self.verdicts.again.extend(files.filter(|file| !settled.iter().any(|one| one.file == *file)));
     }
 
     /// Files that were not tried: they wait because a server asked for it, or because the inbox is down.
@@ -319,17 +361,17 @@ impl InboxWalk {
                 owed.attempts += 1;
                 owed.refusals += u32::from(one.refusal);
             }
-            self.record(attempted.settled, None).await?;
+            self.record(attempted.settled).await?;
             self.pause(wait).await;
         }
     }
 }
 
-/// What became of the transaction under way; there may be none.
-async fn finished(recording: &mut Option<JoinHandle<Result<Done>>>) -> Result<Done> {
-    let Some(running) = recording else { return std::future::pending().await };
+/// What became of what is under way; there may be none.
+async fn finished<T>(under_way: &mut Option<JoinHandle<Result<T>>>) -> Result<T> {
+    let Some(running) = under_way else { return std::future::pending().await };
     let result = running.await;
-    *recording = None;
+    *under_way = None;
     match joined(result) {
         Some(result) => result,
         None => std::future::pending().await,

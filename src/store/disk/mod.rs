@@ -17,6 +17,7 @@ mod system;
 
 use std::ffi::OsStr;
 use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
@@ -113,6 +114,11 @@ pub fn is_there(path: &Path) -> Result<bool> {
 /// Permission bits of a file of the operator's.
 pub fn mode_of(path: &Path) -> Result<u32> {
     fs::stat(path).map(|raw| Stat::of(&raw).mode).map_err(|e| DiskError::new("look at", path, e))
+}
+
+/// Whether something open is the file with this device and inode (`DEVICE:INODE`).
+pub fn is_file(open: impl AsFd, device_and_inode: &str) -> bool {
+    fs::fstat(open).is_ok_and(|stat| format!("{}:{}", stat.st_dev, stat.st_ino) == device_and_inode)
 }
 
 /// A lock on a file, held while this lives (and by nobody once the process is gone).

@@ -46,6 +46,8 @@ pub struct FeedRow {
     pub skew: i64,
     /// When content was last handed over.
     pub last_content: Option<DateTime<Utc>>,
+    /// Polls in a row that succeeded and brought nothing new.
+    pub quiet_polls: u32,
     /// Content files handed over.
     pub files_total: u64,
     /// Their bytes.
@@ -82,6 +84,7 @@ impl FeedRow {
             failures: row.get("failures")?,
             skew: row.get("skew")?,
             last_content: instant(row.get("last_content")?),
+            quiet_polls: row.get("quiet_polls")?,
             files_total: row.get("files_total")?,
             bytes_total: row.get("bytes_total")?,
             quarantined_total: row.get("quarantined_total")?,
@@ -179,7 +182,8 @@ impl Ledger {
     pub fn note_success(&self, feed: FeedId, at: DateTime<Utc>, skew: i64) -> Result<()> {
         self.write(|t| {
             t.execute(
-                "UPDATE feed SET last_success = ?2, last_error = NULL, failures = 0, not_before = NULL, skew = ?3
+                "UPDATE feed SET last_success = ?2, last_error = NULL, failures = 0, not_before = NULL, skew = ?3,
+                 quiet_polls = CASE WHEN last_content >= coalesce(last_success, 0) THEN 0 ELSE quiet_polls + 1 END
                  WHERE id = ?1",
                 params![feed, at.timestamp_millis(), skew],
             )
@@ -187,20 +191,22 @@ impl Ledger {
         .map(drop)
     }
 
-    /// Notes why a poll failed, and until when the server asked us to wait.
+    /// Notes why a poll failed, and until when the server asked us to wait. The clock may be why: the next poll has to
+    /// know it.
     pub fn note_error(
         &self,
         feed: FeedId,
         at: DateTime<Utc>,
         error: &str,
         not_before: Option<DateTime<Utc>>,
+        skew: i64,
     ) -> Result<()> {
         self.write(|t| {
             t.execute(
                 "UPDATE feed SET last_error = :error, last_error_at = :at, failures = failures + 1,
-                 not_before = :not_before WHERE id = :feed",
+                 not_before = :not_before, skew = :skew WHERE id = :feed",
                 named_params! {
-                    ":feed": feed, ":error": error, ":at": at.timestamp_millis(),
+                    ":feed": feed, ":error": error, ":at": at.timestamp_millis(), ":skew": skew,
                     ":not_before": not_before.map(|at| at.timestamp_millis()),
                 },
             )

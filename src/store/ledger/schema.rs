@@ -27,6 +27,7 @@ CREATE TABLE feed (
     failures          INTEGER NOT NULL DEFAULT 0,
     skew              INTEGER NOT NULL DEFAULT 0,   -- server clock minus ours
     last_content      INTEGER,
+    quiet_polls       INTEGER NOT NULL DEFAULT 0,   -- successes in a row without content
     files_total       INTEGER NOT NULL DEFAULT 0,
     bytes_total       INTEGER NOT NULL DEFAULT 0,
     quarantined_total INTEGER NOT NULL DEFAULT 0,

@@ -195,8 +195,8 @@ fn cursor_set_again_forgets_what_is_later_and_what_has_no_label() {
 fn errors_and_successes_are_noted() {
     let (_t, ledger) = ledger();
     let feed = ledger.feed("f", "one").unwrap().id;
-    ledger.note_error(feed, at(1), "down", Some(at(60))).unwrap();
-    ledger.note_error(feed, at(2), "still down", None).unwrap();
+    ledger.note_error(feed, at(1), "down", Some(at(60)), 7).unwrap();
+    ledger.note_error(feed, at(2), "still down", None, 7).unwrap();
     ledger.set_next_poll(feed, at(90)).unwrap();
     let row = ledger.feed_row(feed).unwrap();
     assert_eq!((row.failures, row.last_error.as_deref(), row.not_before), (2, Some("still down"), None));

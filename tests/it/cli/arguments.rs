@@ -148,3 +148,19 @@ fn no_colour_is_shown_where_none_is_wanted() {
     assert!(coloured.contains(&0x1b), "this test would not notice colours");
     assert!(!plain.contains(&0x1b));
 }
+
+#[test]
+fn who_asks_for_a_document_gets_one_also_when_the_command_fails() {
+    let bench = Bench::new();
+    for (arguments, code) in [
+        (&["discover", "http://127.0.0.1:1/", "--json"][..], 1),
+        (&["collections", "nobody", "--json"], 2),
+        (&["poll", "nobody", "--json"], 2),
+        (&["poll", "--url", "http://127.0.0.1:1/", "--collection", "c", "--count", "--json"], 1),
+        (&["push", "nobody", "x", "--json"], 2),
+        (&["cursor", "show", "nobody", "--json"], 2),
+    ] {
+        let ran = bench.run(arguments).ended(code);
+        assert!(ran.json().is_object(), "{arguments:?} printed {}", ran.out);
+    }
+}

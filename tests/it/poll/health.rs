@@ -182,3 +182,10 @@ fn sigterm_in_the_middle_of_a_slow_reply_ends_within_20_seconds() {
     assert!(since.elapsed() < Duration::from_secs(20));
     assert_eq!((world.files().len(), world.cursor()), (0, None));
 }
+
+#[test]
+fn a_first_poll_that_fails_by_the_server_s_clock_leaves_what_it_learnt_to_the_next() {
+    let world = World::off_by(chrono::TimeDelta::hours(-2)).feed("start = \"1h\"");
+    world.run_once().ended(1).said("the server's clock is 2 h 0 min behind ours");
+    world.run_once().ended(0);
+}

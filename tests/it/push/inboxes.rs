@@ -120,6 +120,7 @@ fn a_running_agent_serves_one_inbox_while_the_other_says_nothing() {
     }
     world.until_seen(|seen| seen.len() == 5);
     eventually(|| world.inbox_status()["accepted_total"] == 5);
+    silent.until_seen(|seen| !seen.is_empty());
     assert_eq!(silent.practice.requests().len(), 1);
 }
 

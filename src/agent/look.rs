@@ -1,0 +1,179 @@
+//! A look at the ledger every few seconds, for those outside: the metrics file, systemd's status, and a line in the log
+//! where something became worth knowing.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::watch;
+use tokio::task::spawn_blocking;
+use tokio_util::sync::CancellationToken;
+
+use super::pulse::Pulse;
+use super::service;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::observe::lines;
+use crate::observe::metrics::{self, Up};
+use crate::observe::status::Status;
+use crate::store::ledger::Ledger;
+
+/// How often it is looked.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// How often the metrics are written without a change of health.
+const WRITE: Duration = Duration::from_secs(30);
+
+/// A long backlog takes time to count: not more than this part of one core goes into it …
+const SHARE: u32 = 20;
+
+/// … unless that would make the metrics look stale.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// Looks, and remembers what it has told.
+#[derive(Debug)]
+pub(super) struct Looker {
+    clock: Clock,
+    /// A connection of its own, so that nobody waits for a look at everything.
+    ledger: Option<Ledger>,
+    written: Option<(Instant, bool)>,
+    /// The metrics cannot be written, which was said.
+    failed: bool,
+    /// Feeds, and what of them was said.
+    concerns: BTreeSet<(String, &'static str)>,
+}
+
+impl Looker {
+    /// One that has told nothing yet.
+    pub(super) fn new(clock: Clock) -> Looker {
+        Looker { clock, ledger: None, written: None, failed: false, concerns: BTreeSet::new() }
+    }
+
+    /// Looks at the ledger, writes the metrics where they are due, and tells of what has changed. Gives the status in a
+    /// line, where there is one. Blocks.
+    pub(super) fn look(&mut self, config: &Config, up: Up) -> Option<String> {
+        let status = self.status(config);
+        if let Some(textfile) = &config.metrics_textfile {
+            let written = match &status {
+                Ok(status) => self.write(config, status, textfile, up),
+                Err(error) => Err(error.clone()),
+            };
+            self.tell_of_metrics(written);
+        }
+        let status = status.ok()?;
+        self.tell_of_concerns(&status);
+        Some(status.to_line())
+    }
+
+    fn write(&mut self, config: &Config, status: &Status, textfile: &Path, up: Up) -> Result<(), String> {
+        let health = status.is_healthy();
+        let fresh = self.written.is_some_and(|(at, was)| was == health && self.clock.since(at) < WRITE);
+        if fresh && up == Up::Yes {
+            return Ok(());
+        }
+        metrics::write(textfile, &metrics::render(config, status, up)).map_err(|error| error.to_string())?;
+        self.written = Some((self.clock.moment(), health));
+        Ok(())
+    }
+
+    /// One line when trouble begins, and one when it ends.
+    fn tell_of_metrics(&mut self, written: Result<(), String>) {
+        match &written {
+            Ok(()) if self.failed => lines::metrics_work_again(),
+            Err(error) if !self.failed => lines::metrics_trouble(error),
+            _ => {}
+        }
+        self.failed = written.is_err();
+    }
+
+    fn tell_of_concerns(&mut self, status: &Status) {
+        let mut now = BTreeSet::new();
+        for (feed, concern) in status.concerns() {
+            let known = (feed.to_owned(), concern.word());
+            if !self.concerns.contains(&known) {
+                lines::concern_begins(feed, concern);
+            }
+            now.insert(known);
+        }
+        for (feed, concern) in self.concerns.difference(&now) {
+            lines::concern_ends(feed, concern);
+        }
+        self.concerns = now;
+    }
+
+    fn status(&mut self, config: &Config) -> Result<Status, String> {
+        if self.ledger.is_none() {
+            self.ledger = Ledger::open_to_read(&config.state_dir).map_err(|error| error.to_string())?;
+        }
+        let report = self.ledger.as_ref().map(Ledger::report).transpose().map_err(|error| error.to_string());
+        if report.is_err() {
+            self.ledger = None;
+        }
+        Ok(Status::new(config, report?.unwrap_or_default(), self.clock.now()))
+    }
+}
+
+/// Keeps looking, whatever the configuration becomes, until `stop`. The last thing the metrics say is that the agent is
+/// gone.
+pub(super) async fn keep_looking(
+    mut config: watch::Receiver<Arc<Config>>,
+    clock: Clock,
+    pulse: Pulse,
+    stop: CancellationToken,
+) {
+    let mut looker = Looker::new(clock.clone());
+    let mut told = String::new();
+    // Nothing is in force yet.
+    tokio::select! {
+        _ = config.changed() => {}
+        () = stop.cancelled() => return,
+    }
+    loop {
+        let current = config.borrow_and_update().clone();
+        let begun = clock.moment();
+        let line;
+        (looker, line) = look(looker, current.clone(), Up::Yes).await;
+        pulse.looked();
+        let polling: Vec<String> = pulse.polling().into_iter().collect();
+        let line = match polling.as_slice() {
+            [] => line,
+            polling => line.map(|line| format!("{line}; polling {}", polling.join(", "))),
+        };
+        if let Some(line) = line.filter(|line| *line != told) {
+            service::status(&line);
+            told = line;
+        }
+        let pause = (clock.since(begun) * SHARE).clamp(LOOK, LONGEST);
+        tokio::select! {
+            () = tokio::time::sleep(pause) => {}
+            changed = config.changed() => match changed {
+                // A textfile that is given up must not go on saying that the agent is up.
+                Ok(()) if config.borrow().metrics_textfile != current.metrics_textfile => {
+                    (looker, _) = look(looker, current, Up::No).await;
+                }
+                Ok(()) => {}
+                Err(_) => break,
+            },
+            () = stop.cancelled() => break,
+        }
+    }
+    let current = config.borrow().clone();
+    look(looker, current, Up::No).await;
+}
+
+/// One look, on a thread that may block.
+async fn look(mut looker: Looker, config: Arc<Config>, up: Up) -> (Looker, Option<String>) {
+    let looked = spawn_blocking(move || {
+        let line = looker.look(&config, up);
+        (looker, line)
+    });
+    match looked.await {
+        Ok(looked) => looked,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            // The runtime ends, and we with it.
+            Err(_) => std::future::pending().await,
+        },
+    }
+}

@@ -1,0 +1,213 @@
+//! The agent as a service sees itself watched: what systemd is told, and what the log says of health.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::net::UnixDatagram;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use chrono::TimeDelta;
+use rustix::process::Signal;
+use taxii_sync::practice::{Act, Quirk, Service};
+
+use crate::common::{Agent, PATIENCE, World};
+
+/// How often the watchdog is fed in these tests.
+const PACE: Duration = Duration::from_millis(500);
+
+/// What systemd is told, as it comes.
+struct Told {
+    messages: mpsc::Receiver<(Instant, String)>,
+    so_far: Vec<(Instant, String)>,
+}
+
+impl Told {
+    /// An agent under a service manager with a watchdog.
+    fn by(world: &World) -> (Agent, Told) {
+        let path = world.path("notify");
+        let socket = UnixDatagram::bind(&path).unwrap();
+        let (tell, messages) = mpsc::channel();
+        thread::spawn(move || {
+            let mut buffer = [0; 4096];
+            while let Ok(length) = socket.recv(&mut buffer) {
+                let text = String::from_utf8_lossy(&buffer[..length]).into_owned();
+                if tell.send((Instant::now(), text)).is_err() {
+                    return;
+                }
+            }
+        });
+        let agent = world.start_with(|command| {
+            command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", (2 * PACE).as_micros().to_string());
+        });
+        (agent, Told { messages, so_far: Vec::new() })
+    }
+
+    /// Waits until systemd is told something like this.
+    #[track_caller]
+    fn until(&mut self, words: &str) {
+        loop {
+            let told =
+                self.messages.recv_timeout(PATIENCE).unwrap_or_else(|_| panic!("no {words} in {:?}", self.so_far));
+            let found = told.1.contains(words);
+            self.so_far.push(told);
+            if found {
+                return;
+            }
+        }
+    }
+
+    /// The longest time that the watchdog went hungry.
+    fn longest_gap(&self) -> Duration {
+        let fed: Vec<_> =
+            self.so_far.iter().filter(|(_, text)| text.contains("WATCHDOG=1")).map(|(at, _)| *at).collect();
+        fed.windows(2).map(|two| two[1] - two[0]).max().unwrap_or_default()
+    }
+}
+
+#[test]
+fn the_watchdog_is_fed_during_a_reload_that_waits_and_the_end_is_heard_in_it() {
+    let world = World::new().feed("every = \"30s\"");
+    world.script(Service::Poll, vec![Act::silence()]);
+    let (mut agent, mut told) = Told::by(&world);
+    told.until("READY=1");
+    world.until_seen(|seen| !seen.is_empty());
+    // What is in flight is waited for, because the feed is another one now.
+    let world = world.reconfigured().feed("every = \"31s\"");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    told.until("RELOADING=1\nMONOTONIC_USEC=");
+    told.until("WATCHDOG=1");
+    let asked = Instant::now();
+    agent.signal(Signal::TERM);
+    told.until("STOPPING=1");
+    assert!(asked.elapsed() < Duration::from_secs(3), "{:?}", told.so_far);
+    assert_eq!(agent.end().0, Some(0), "{}", agent.log());
+    assert!(asked.elapsed() < Duration::from_secs(20), "{:?}", asked.elapsed());
+    told.so_far.extend(told.messages.try_iter().collect::<Vec<_>>());
+    assert!(told.longest_gap() < 3 * PACE, "{:?}", told.longest_gap());
+}
+
+#[test]
+fn the_status_that_systemd_shows_says_what_is_going_on() {
+    let world = World::new().feed("every = \"30s\"").inbox("").drop_directory("");
+    world.script(Service::Poll, vec![Act::silence()]);
+    world.script(Service::Inbox, vec![Act::status("UNAUTHORIZED"); 9]);
+    world.drop_file("report.xml", r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#);
+    let (mut agent, mut told) = Told::by(&world);
+    told.until("STATUS=feeds: 1, drop directory: 1, inboxes: 1");
+    told.until("STATUS=trouble with drop directory outgoing; 1 pending; polling indicators");
+    agent.signal(Signal::TERM);
+    told.until("STOPPING=1");
+    agent.end();
+}
+
+/// Polls and pushes once more.
+fn again(world: &World, agent: &Agent, service: Service) {
+    let count = |seen: &[taxii_sync::practice::Seen]| seen.iter().filter(|one| one.service == Some(service)).count();
+    let before = count(&world.practice.requests());
+    agent.signal(Signal::USR1);
+    world.until_seen(|seen| count(seen) > before);
+    // The answer is judged after it was seen to be asked for.
+    thread::sleep(Duration::from_millis(200));
+}
+
+#[test]
+fn an_inbox_in_trouble_is_one_line_and_another_where_somebody_has_to_do_something() {
+    let world = World::new().inbox("").drop_directory("");
+    world.script(
+        Service::Inbox,
+        [vec![Act::http(503, "text/plain", ""); 3], vec![Act::status("UNAUTHORIZED"); 3]].concat(),
+    );
+    world.drop_file("report.xml", r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#);
+    let mut agent = world.start();
+    world.until_seen(|seen| !seen.is_empty());
+    thread::sleep(Duration::from_millis(200));
+    for _ in 0..5 {
+        again(&world, &agent, Service::Inbox);
+    }
+    agent.signal(Signal::USR1);
+    agent.until_said("the inbox takes files again");
+    let log = agent.log();
+    assert_eq!(log.matches("the inbox does not take anything just now").count(), 2, "{log}");
+    agent.terminate();
+}
+
+#[test]
+fn what_goes_on_over_many_polls_is_one_line() {
+    let world = World::new().feed("every = \"30s\"");
+    world.script(Service::Poll, vec![Act::poll(Quirk::EndText("yesterday".to_owned())); 4]);
+    let mut agent = world.start();
+    agent.until_said("cannot be read: taken as absent");
+    for _ in 0..3 {
+        again(&world, &agent, Service::Poll);
+    }
+    let log = agent.log();
+    assert_eq!(log.matches("cannot be read: taken as absent").count(), 1, "{log}");
+    agent.terminate();
+}
+
+#[test]
+fn a_clock_that_disagrees_is_in_the_status_the_log_and_the_metrics() {
+    let world =
+        World::off_by(TimeDelta::hours(-2)).feed("start = \"3h\"").section("[metrics]\ntextfile = \"metrics.prom\"\n");
+    let mut command = world.command(&["run", "--once"]);
+    let ran = command.current_dir(world.path("")).output().unwrap();
+    let (status, log) = (world.feed_status(), String::from_utf8(ran.stderr).unwrap());
+    assert_eq!(ran.status.code(), Some(0), "{log}");
+    assert!(log.contains("concern=\"clock\"") && log.contains("the server's clock is 2 h 0 min behind ours"), "{log}");
+    assert_eq!(status["concerns"].as_array().unwrap().len(), 1, "{status}");
+    assert!((status["clock_skew_seconds"].as_f64().unwrap() + 7200.0).abs() < 5.0, "{status}");
+    assert!(world.run(&["status"]).stdout.contains("note: the server's clock is 2 h 0 min behind ours"));
+    let metrics = std::fs::read_to_string(world.path("metrics.prom")).unwrap();
+    assert!(metrics.contains("taxii_sync_feed_clock_skew_seconds{feed=\"indicators\"} -72"), "{metrics}");
+}
+
+#[test]
+fn polls_without_anything_new_are_counted_until_something_comes() {
+    let world = World::new().feed("lag = \"0s\"");
+    for polls in 1..=3 {
+        world.run_once().ended(0);
+        assert_eq!(world.feed_status()["quiet_polls"], polls);
+    }
+    world.add(chrono::Utc::now(), "<n>1</n>");
+    world.run_once().ended(0);
+    assert_eq!(world.files().len(), 1);
+    assert_eq!(world.feed_status()["quiet_polls"], 0);
+    world.run_once().ended(0);
+    assert_eq!(world.feed_status()["quiet_polls"], 1);
+}
+
+#[test]
+fn the_journal_gets_the_level_of_each_line_and_no_second_clock() {
+    let world = World::new().feed("every = \"30s\"");
+    world.script(Service::Poll, vec![Act::poll(Quirk::EndText("yesterday".to_owned()))]);
+    let mut agent = world.start_with(|command| {
+        let log = std::fs::metadata(world.path("log")).unwrap();
+        command.env("JOURNAL_STREAM", format!("{}:{}", log.dev(), log.ino()));
+    });
+    agent.until_said("cannot be read: taken as absent");
+    let log = agent.log();
+    assert!(log.starts_with("<6> INFO started"), "{log}");
+    assert!(log.lines().any(|line| line.starts_with("<4> WARN poll{id=")), "{log}");
+    agent.terminate();
+}
+
+#[test]
+fn all_lines_about_one_file_and_about_one_poll_bear_one_id() {
+    let world =
+        World::new().feed("").inbox("").drop_directory("").section("[log]\nlevel = \"debug\"\nformat = \"json\"\n");
+    world.add_numbered(1);
+    world.drop_file("report.xml", r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#);
+    let ran = world.run_once();
+    let lines: Vec<serde_json::Value> =
+        ran.ended(0).stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let of = |words: &str| lines.iter().find(|line| line["message"] == words).unwrap_or_else(|| panic!("no {words}"));
+    let file = &of("taken in")["id"];
+    assert!(file.as_str().is_some_and(|id| id.len() > 8), "{file}");
+    for words in ["sending", "delivered", "sent: every inbox has it"] {
+        assert_eq!(of(words)["id"], *file, "{words}");
+    }
+    let poll = &of("polled")["span"]["id"];
+    assert!(poll.is_string());
+    assert_eq!(of("part in place")["span"]["id"], *poll);
+}
