@@ -7,6 +7,7 @@ mod addresses;
 mod exchange;
 mod memory;
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +20,7 @@ use crate::taxii::decode::Limits;
 use crate::taxii::message::Collection;
 use crate::taxii::time::Precision;
 use crate::taxii::{Version, status};
-use crate::wire::{self, WireError};
+use crate::wire::{self, Validity, WireError};
 
 pub use addresses::{Found, Source};
 pub use exchange::{Exchanged, Nothing, Trouble, show_remote};
@@ -183,6 +184,16 @@ impl Peer {
     /// The server's clock minus ours, from its latest reply.
     pub fn skew(&self) -> Option<TimeDelta> {
         self.learnt().skew
+    }
+
+    /// The certificates that it has shown so far, by the names of its hosts.
+    pub fn server_certificates(&self) -> BTreeMap<String, Validity> {
+        self.client.server_certificates()
+    }
+
+    /// The client certificate, where there is one.
+    pub fn own_certificate(&self) -> Option<Validity> {
+        self.client.own_certificate()
     }
 
     /// The address of its Discovery Service, where the configuration has it.

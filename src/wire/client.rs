@@ -1,6 +1,7 @@
 //! One server, as it is spoken to.
 #![expect(clippy::disallowed_methods, reason = "this is the door to reqwest")]
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +19,8 @@ use super::origin::{Origins, is_loopback, shown_url};
 use super::proxy::Route;
 use super::redact::Known;
 use super::response::Bounds;
-use super::{Body, Response, Secret, Settings, tls};
+use super::validity::{Shown, Validity, not_after};
+use super::{Body, Identity, Response, Secret, Settings, keys, tls};
 use crate::taxii::Version;
 use crate::taxii::names::{Scheme, headers};
 
@@ -47,6 +49,8 @@ pub(super) struct Inner {
     plaintext_credentials: bool,
     origins: Origins,
     proxy: Option<Arc<Route>>,
+    shown: Shown,
+    own_certificate: Option<Validity>,
     http: reqwest::Client,
 }
 
@@ -79,8 +83,9 @@ impl Client {
             max_response: settings.max_response,
         };
         let connect_timeout = settings.connect_timeout.min(FOR_EVER);
+        let shown = Shown::default();
         let mut http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls::config(&settings.tls, origins.any_https(), &known)?)
+            .tls_backend_preconfigured(tls::config(&settings.tls, origins.any_https(), &known, &shown)?)
             .http1_only()
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -96,9 +101,22 @@ impl Client {
         }
         let http = http.build().map_err(|error| WireError::settings(cause::of(&error).text, ""))?;
         let plaintext_credentials = settings.plaintext_credentials;
-        let inner =
-            Inner { credentials, headers, known, bounds, connect_timeout, plaintext_credentials, origins, proxy, http };
-        Ok(Client { inner: Arc::new(inner) })
+        let own_certificate = settings.tls.identity.as_ref().and_then(own_validity);
+        Ok(Client {
+            inner: Arc::new(Inner {
+                credentials,
+                headers,
+                known,
+                bounds,
+                connect_timeout,
+                plaintext_credentials,
+                origins,
+                proxy,
+                shown,
+                own_certificate,
+                http,
+            }),
+        })
     }
 
     /// Whether requests may go to this address.
@@ -108,6 +126,16 @@ impl Client {
     /// Why not: its origin is neither configured nor trusted, or it has user information in it.
     pub fn allows(&self, url: &Url) -> Result<(), WireError> {
         self.inner.origins.check(url)
+    }
+
+    /// The certificates that servers have shown so far and that were found good, by the servers' names.
+    pub fn server_certificates(&self) -> BTreeMap<String, Validity> {
+        self.inner.shown.all()
+    }
+
+    /// The client certificate, where there is one.
+    pub fn own_certificate(&self) -> Option<Validity> {
+        self.inner.own_certificate
     }
 
     /// POSTs one TAXII message and reads the header of the reply, whatever its status.
@@ -274,6 +302,12 @@ impl Client {
         };
         WireError::Connect { url: shown, reason, hint: cause.hint, class: cause.class }
     }
+}
+
+/// How long the client certificate lasts: the first one counts, the others lead up to its authority.
+fn own_validity(identity: &Identity) -> Option<Validity> {
+    let certificates = keys::certificates(&identity.certificates, "tls.cert_file").ok()?;
+    Some(Validity { until: not_after(certificates.first()?)?, counts: true })
 }
 
 impl fmt::Debug for Client {

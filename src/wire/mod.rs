@@ -23,6 +23,7 @@ mod redact;
 mod response;
 mod settings;
 mod tls;
+mod validity;
 mod verify;
 
 #[cfg(test)]
@@ -35,3 +36,4 @@ pub use login::TokenUse;
 pub use origin::shown_url;
 pub use response::{Response, RetryAfter};
 pub use settings::{Auth, Identity, Proxy, Secret, SecretError, Settings, Tls, Trust};
+pub use validity::Validity;

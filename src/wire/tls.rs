@@ -9,11 +9,13 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::keys;
 use super::redact::Known;
+use super::validity::Shown;
 use super::verify::{Check, Verifier};
 use super::{Tls, Trust, WireError};
 
-/// The TLS configuration of a client. Where nothing speaks TLS, the system's authorities are not loaded.
-pub(super) fn config(tls: &Tls, used: bool, known: &Known) -> Result<ClientConfig, WireError> {
+/// The TLS configuration of a client, which notes the certificates that it is shown. Where nothing speaks TLS, the
+/// system's authorities are not loaded.
+pub(super) fn config(tls: &Tls, used: bool, known: &Known, shown: &Shown) -> Result<ClientConfig, WireError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
     let algorithms = provider.signature_verification_algorithms;
     let check = match &tls.trust {
@@ -36,7 +38,7 @@ pub(super) fn config(tls: &Tls, used: bool, known: &Known) -> Result<ClientConfi
         .with_safe_default_protocol_versions()
         .map_err(|error| WireError::settings(format!("TLS cannot be used: {error}"), ""))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Verifier { check, algorithms }));
+        .with_custom_certificate_verifier(Arc::new(Verifier { check, algorithms, shown: shown.clone() }));
     let mut config = match &tls.identity {
         None => builder.with_no_client_auth(),
         Some(identity) => {

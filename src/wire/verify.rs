@@ -11,6 +11,8 @@ use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 use sha2::{Digest, Sha256};
 
+use super::validity::Shown;
+
 /// One of the three ways to look at a certificate.
 #[derive(Debug)]
 pub(super) enum Check {
@@ -31,6 +33,8 @@ pub(super) enum Check {
 pub(super) struct Verifier {
     pub(super) check: Check,
     pub(super) algorithms: WebPkiSupportedAlgorithms,
+    /// The certificates that were found good.
+    pub(super) shown: Shown,
 }
 
 /// The server's key is not the pinned one.
@@ -59,25 +63,31 @@ impl ServerCertVerifier for Verifier {
         ocsp: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        match &self.check {
-            Check::Chain { verifier: None, .. } => Err(other(NoAuthorities)),
+        let dates_count = match &self.check {
+            Check::Chain { verifier: None, .. } => return Err(other(NoAuthorities)),
             Check::Chain { verifier: Some(verifier), named } => {
                 match verifier.verify_server_cert(certificate, intermediates, name, ocsp, now) {
                     // Self-signed certificates are often marked as an authority's, with which no chain can begin. As
-                    // with any authority, naming one is to trust it; its dates do not count.
+                    // with any authority, naming one is to trust it. Its dates were looked at before.
                     Err(error) if is_authority(&error) && named.contains(certificate) => {
                         verify_server_name(&ParsedCertificate::try_from(certificate)?, name)?;
-                        Ok(ServerCertVerified::assertion())
+                        true
                     }
-                    result => result.map_err(|error| with_key(error, certificate)),
+                    Err(error) => return Err(with_key(error, certificate)),
+                    Ok(_) => true,
                 }
             }
             Check::Pin(pin) => {
                 let key = key_hash(certificate)?;
-                if key == *pin { Ok(ServerCertVerified::assertion()) } else { Err(other(WrongKey(hex(&key)))) }
+                if key != *pin {
+                    return Err(other(WrongKey(hex(&key))));
+                }
+                false
             }
-            Check::Nothing => Ok(ServerCertVerified::assertion()),
-        }
+            Check::Nothing => false,
+        };
+        self.shown.note(name, certificate, dates_count);
+        Ok(ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(

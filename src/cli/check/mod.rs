@@ -1,6 +1,8 @@
 //! `check`: what the configuration means, and with `--online` what would not work.
 
+mod certificates;
 mod finding;
+mod habits;
 mod online;
 mod server;
 

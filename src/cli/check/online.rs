@@ -4,9 +4,12 @@ use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
 
+use super::certificates;
 use super::finding::{About, Finding};
+use super::habits::{self, Subject};
 use super::server::{self, Asked};
 use crate::cli::services::{bindings_text, shown};
+use crate::clock::Clock;
 use crate::config::{self, Config, Feed, Inbox, Server};
 use crate::peer::{Found, Peer};
 use crate::taxii::message::{Collection, CollectionType, ContentBinding, ServiceType};
@@ -16,18 +19,14 @@ use crate::taxii::services;
 pub(super) async fn findings(config: &Config) -> Vec<Finding> {
     let asked =
         config.servers.iter().map(|(name, settings)| async move { (name.as_str(), server::ask(name, settings).await) });
-    let mut asked: BTreeMap<&str, Asked> = join_all(asked).await.into_iter().collect();
+    let asked: BTreeMap<&str, Asked> = join_all(asked).await.into_iter().collect();
     let mut findings = Vec::new();
-    for (name, server) in &mut asked {
-        let about = std::mem::replace(&mut server.about, About::new("server", name));
-        findings.extend(about.into_findings());
-    }
     for (name, settings) in &config.feeds {
         let mut about = About::new("feed", name);
         if let (Some(server), Some(configured)) =
             (asked.get(settings.server.as_str()), config.servers.get(&settings.server))
         {
-            feed(&mut about, settings, server, configured).await;
+            feed(&mut about, name, settings, server, configured).await;
         }
         findings.extend(about.into_findings());
     }
@@ -40,17 +39,38 @@ pub(super) async fn findings(config: &Config) -> Vec<Finding> {
         }
         findings.extend(about.into_findings());
     }
-    findings
+    // Servers come first, but they may have shown further certificates since.
+    let servers = asked.into_iter().filter_map(|(name, server)| Some((config.servers.get(name)?, server)));
+    servers.flat_map(|(settings, server)| of_server(settings, server)).chain(findings).collect()
 }
 
-async fn feed(about: &mut About, settings: &Feed, server: &Asked, configured: &Server) {
+fn of_server(settings: &Server, mut server: Asked) -> Vec<Finding> {
+    if let Some(peer) = &server.peer {
+        certificates::findings(&mut server.about, peer, settings, Clock::system().now());
+    }
+    server.about.into_findings()
+}
+
+async fn feed(about: &mut About, name: &str, settings: &Feed, server: &Asked, configured: &Server) {
     let Some(peer) = reachable(about, &settings.server, server, configured.poll.is_some()) else { return };
-    if let Some(found) = address(about, peer, ServiceType::Poll, Some(&settings.collection)).await {
+    let found = address(about, peer, ServiceType::Poll, Some(&settings.collection)).await;
+    if let Some(found) = &found {
         about.fine(format!("is polled at {}", found));
         about.remarks(peer, &found.remarks);
     }
-    let Some(all) = &server.collections else { return };
-    let Some(collection) = collection(about, peer, &settings.collection, all) else { return };
+    let mut is_set = false;
+    if let Some(all) = &server.collections {
+        let Some(collection) = collection(about, peer, &settings.collection, all) else { return };
+        is_set = collection.collection_type == CollectionType::DataSet;
+        content(about, peer, settings, collection);
+    }
+    if let Some(found) = found {
+        habits::findings(about, &Subject { name, feed: settings, peer, url: &found.url, is_set }).await;
+    }
+}
+
+/// What the collection holds, and whether that is what the feed wants.
+fn content(about: &mut About, peer: &Peer, settings: &Feed, collection: &Collection) {
     match collection.collection_type {
         CollectionType::DataFeed => about.fine(format!("`{}` is a DATA_FEED", settings.collection)),
         CollectionType::DataSet => {

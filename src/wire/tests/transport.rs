@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::wire::validity::not_after;
 
 type Versions<'a> = &'a [&'static SupportedProtocolVersion];
 
@@ -190,6 +191,73 @@ async fn a_pinned_key_is_enough_even_for_a_self_signed_authority_of_another_name
         "why",
     )
     .await;
+}
+
+/// What the client knows of certificates after one exchange: whether the dates count, and the end of the server's.
+async fn certificate_shown(config: ServerConfig, tls: Tls) -> (bool, String) {
+    let (url, _) = tls_peer(config).await;
+    let client = Client::new(Settings { tls, ..settings(&url) }).unwrap();
+    assert!(client.server_certificates().is_empty());
+    fetch(&client, &url).await.unwrap();
+    let shown = client.server_certificates()["127.0.0.1"];
+    (shown.counts, shown.until.to_rfc3339())
+}
+
+#[tokio::test]
+async fn the_end_of_a_certificate_is_known_however_it_is_trusted() {
+    let authority = Authority::new();
+    let mut params = names_of(&["127.0.0.1"]);
+    // As UTCTime and, from 2050 on, as GeneralizedTime.
+    for year in [2049, 2050] {
+        params.not_after = rcgen::date_time_ymd(year, 5, 6);
+        let certified = authority.sign(&params, KeyPair::generate().unwrap());
+        let config = server(&certified, None, ALL_VERSIONS);
+        let seen = certificate_shown(config, authority.tls()).await;
+        assert_eq!(seen, (true, format!("{year}-05-06T00:00:00+00:00")));
+    }
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let key = KeyPair::generate().unwrap();
+    let mut self_signed = |year| {
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let certificate = params.self_signed(&key).unwrap();
+        let key = KeyPair::from_pem(&key.serialize_pem()).unwrap();
+        Certified { pem: certificate.pem(), der: certificate.der().clone(), key }
+    };
+    let (good, expired) = (self_signed(2050), self_signed(2002));
+    let named = |certified: &Certified| Trust::Authorities(certified.pem.clone().into_bytes());
+    let tls = |trust| Tls { trust, identity: None };
+    let seen = certificate_shown(server(&good, None, ALL_VERSIONS), tls(named(&good))).await;
+    assert_eq!(seen, (true, "2050-01-01T00:00:00+00:00".to_owned()));
+    refused(server(&expired, None, ALL_VERSIONS), tls(named(&expired)), "expired at 2002-01-01", "renewed").await;
+    for trust in [Trust::Pin(pin_of(&expired.key)), Trust::Anything] {
+        let seen = certificate_shown(server(&expired, None, ALL_VERSIONS), tls(trust)).await;
+        assert_eq!(seen, (false, "2002-01-01T00:00:00+00:00".to_owned()));
+    }
+}
+
+#[test]
+fn the_end_of_the_client_certificate_is_known_before_it_is_shown() {
+    let authority = Authority::new();
+    let mut params = names_of(&["sensor"]);
+    params.not_after = rcgen::date_time_ymd(2031, 2, 3);
+    let sensor = authority.sign(&params, KeyPair::generate().unwrap());
+    let url = Url::parse("https://taxii.invalid/").unwrap();
+    let made = |tls| Client::new(Settings { tls, ..settings(&url) }).unwrap().own_certificate();
+    assert_eq!(made(authority.tls()), None);
+    let own = made(Tls { identity: identity(&sensor), ..authority.tls() }).unwrap();
+    assert_eq!((own.counts, own.until.to_rfc3339()), (true, "2031-02-03T00:00:00+00:00".to_owned()));
+}
+
+#[test]
+fn the_end_of_what_is_no_certificate_is_not_known() {
+    let whole = Authority::new().certificate(&["sensor"]).der;
+    assert!(not_after(&whole).is_some());
+    for length in 0..whole.len() {
+        assert_eq!(not_after(&CertificateDer::from(&whole[..length])), None, "{length}");
+    }
+    for garbage in [&[0x30, 0x80, 0, 0][..], &[0x30, 0x84, 0xff, 0xff, 0xff, 0xff], &[0x30, 0x02, 0x30, 0x00]] {
+        assert_eq!(not_after(&CertificateDer::from(garbage)), None);
+    }
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use taxii_sync::taxii::message::{CollectionType, ContentBinding, ServiceType};
 
 use super::Bench;
 
-fn findings(bench: &Bench, code: i32) -> Vec<Value> {
+pub(super) fn findings(bench: &Bench, code: i32) -> Vec<Value> {
     let ran = bench.run(["check", "--online", "--json"]).ended(code);
     ran.json()["online"]["findings"].as_array().unwrap().clone()
 }
@@ -21,11 +21,11 @@ fn found(findings: &[Value], about: &str, verdict: &str, what: &str) -> bool {
 }
 
 #[track_caller]
-fn assert_found(findings: &[Value], about: &str, verdict: &str, what: &str) {
+pub(super) fn assert_found(findings: &[Value], about: &str, verdict: &str, what: &str) {
     assert!(found(findings, about, verdict, what), "no {verdict} of {about} with `{what}` in {findings:#?}");
 }
 
-fn changed(bench: &Bench, from: &str, to: &str) {
+pub(super) fn changed(bench: &Bench, from: &str, to: &str) {
     let config = std::fs::read_to_string(bench.path("config.toml")).unwrap();
     assert!(config.contains(from), "{from} in {config}");
     bench.put("config.toml", config.replace(from, to));
@@ -57,13 +57,17 @@ fn what_works_is_said_with_what_is_used_and_why() {
 }
 
 #[test]
-fn nothing_is_polled_and_nothing_is_pushed_by_a_check() {
+fn a_check_never_asks_for_content_and_never_pushes() {
     let bench = Bench::new();
-    findings(&bench, 0);
-    assert_eq!(
-        bench.asked("Discovery_Request") + bench.asked("Collection_Information_Request"),
-        bench.practice.requests().len()
-    );
+    bench.publish("default", 2);
+    let findings = findings(&bench, 0);
+    assert_found(&findings, "feed indicators", "ok", "counts without sending: 2 within 5m");
+    let requests = bench.practice.requests();
+    let polls: Vec<_> = requests.iter().filter(|seen| seen.kind() == "Poll_Request").collect();
+    assert_eq!(polls.len(), 1);
+    assert!(String::from_utf8_lossy(&polls[0].body_start).contains("COUNT_ONLY"));
+    let others = bench.asked("Discovery_Request") + bench.asked("Collection_Information_Request");
+    assert_eq!(others + polls.len(), requests.len());
     assert!(!bench.path("state").exists() && !bench.path("output").exists() && !bench.path("outgoing").exists());
 }
 
@@ -186,7 +190,7 @@ fn a_server_whose_addresses_are_all_pinned_is_asked_something_harmless() {
         &format!("poll = {poll:?}\ninbox = {inbox:?}"),
     );
     assert_found(&findings(&bench, 0), "server hub", "ok", &format!("{poll} answers"));
-    assert_eq!(bench.asked("Poll_Request") + bench.asked("Inbox_Message"), 0);
+    assert_eq!((bench.asked("Poll_Request"), bench.asked("Inbox_Message")), (1, 0), "one count for the feed");
     bench.practice.forever(Service::Poll, Act::http(200, "text/html", "<html>log in</html>"));
     assert_found(&findings(&bench, 1), "server hub", "problem", "without a TAXII message");
 }
