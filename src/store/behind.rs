@@ -9,7 +9,7 @@ use std::thread::{Builder, JoinHandle};
 use chrono::{DateTime, Utc};
 
 use super::Result;
-use super::disk::{Dir, FileWriter};
+use super::disk::{Bits, Dir, FileWriter};
 use super::durable::Unsynced;
 use super::ledger::{FeedId, Ledger, NewBlock, PartId};
 use super::staging::{beside_name, staged_name};
@@ -73,7 +73,7 @@ pub(super) struct Stager {
     pub(super) feed: FeedId,
     pub(super) staging: Dir,
     /// The permission bits and the group of what is staged.
-    pub(super) mode: u32,
+    pub(super) bits: Bits,
     pub(super) group: Option<u32>,
     /// When the poll began.
     pub(super) began: DateTime<Utc>,
@@ -100,7 +100,7 @@ pub(super) struct Behind {
 
 impl Stager {
     pub(super) fn create(&self, name: &str) -> Result<FileWriter> {
-        let file = self.staging.create(name, self.mode)?;
+        let file = self.staging.create_with(name, &self.bits)?;
         if let Some(group) = self.group {
             file.set_group(group)?;
         }

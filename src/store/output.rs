@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread::{self, Builder, ScopedJoinHandle};
 
 use chrono::{DateTime, Utc};
 
@@ -87,6 +88,11 @@ pub struct Recovered {
 enum Again {
     Yes,
     No,
+}
+
+/// What a thread gives.
+fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
+    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 /// The name of what stands beside a file.
@@ -249,10 +255,31 @@ impl Output {
 
     fn hand_over(&self, part: PartId, now: DateTime<Utc>, again: Again) -> Result<Totals> {
         let mut quarantined = false;
-        self.each_block(part, |block| {
-            quarantined |= block.place == Place::Quarantine;
-            self.hand_over_block(part, block, again)
-        })?;
+        let mut page = self.touched(part, -1)?;
+        while let Some((last, _)) = page.last() {
+            let after = last.seq;
+            let full = page.len() == LINES as usize;
+            let mut rename = || {
+                page.iter().try_for_each(|(block, there)| {
+                    quarantined |= block.place == Place::Quarantine;
+                    self.hand_over_block(part, block, *there, again)
+                })
+            };
+            page = match full {
+                // The next page is made ready meanwhile.
+                true => thread::scope(|scope| {
+                    let next =
+                        Builder::new().name("touch".to_owned()).spawn_scoped(scope, || self.touched(part, after));
+                    rename()?;
+                    // Where no thread is to be had just now, it is slower without.
+                    next.map_or_else(|_| self.touched(part, after), joined)
+                })?,
+                false => {
+                    rename()?;
+                    Vec::new()
+                }
+            };
+        }
         self.in_place()?;
         self.output.sync()?;
         if quarantined {
@@ -262,10 +289,20 @@ impl Output {
         Ok(self.ledger.finish_part(self.feed, part, now)?)
     }
 
-    fn hand_over_block(&self, part: PartId, block: &BlockRow, again: Again) -> Result<()> {
+    /// The next lines of the list, each with whether its file is still staged; such a file is given the time of now.
+    fn touched(&self, part: PartId, after: i64) -> Result<Vec<(BlockRow, bool)>> {
+        let blocks = self.ledger.blocks(part, after, LINES)?;
+        let touch = |block: BlockRow| {
+            let there = self.staging.touch(staged_name(part, block.seq))?;
+            Ok((block, there))
+        };
+        blocks.into_iter().map(touch).collect()
+    }
+
+    fn hand_over_block(&self, part: PartId, block: &BlockRow, there: bool, again: Again) -> Result<()> {
         let (staged, beside) = (staged_name(part, block.seq), beside_name(part, block.seq));
-        if self.staging.touch(&staged)? {
-            return self.place(block, &staged, &beside);
+        if there && self.place(block, &staged, &beside)? {
+            return Ok(());
         }
         if again == Again::No {
             // Somebody else removed it a moment ago. From here on nothing in this directory means "handed over".
@@ -282,28 +319,33 @@ impl Output {
 
     /// Gives a staged file its final name, what stands beside it first. The name holds the label and the hash: a file
     /// that has it already is the same one, handed over before; if somebody has put another one there, ours is
-    /// numbered.
-    fn place(&self, block: &BlockRow, staged: &str, beside: &str) -> Result<()> {
+    /// numbered. `false`: the staged file is gone since it was touched.
+    fn place(&self, block: &BlockRow, staged: &str, beside: &str) -> Result<bool> {
         let to = &self.destination(block.place)?;
+        let mut put = false;
         for number in 0.. {
             let name = names::numbered(OsStr::new(&block.name), number);
             let name_beside = with_beside(block.place, &name);
-            let put = block.beside && self.staging.rename(beside, to, &name_beside)? == Renamed::Done;
-            if self.staging.rename(staged, to, &name)? != Renamed::TargetExists {
+            put = block.beside && self.staging.rename(beside, to, &name_beside)? == Renamed::Done;
+            let renamed = self.staging.rename(staged, to, &name)?;
+            if renamed == Renamed::Done {
                 break;
             }
-            if self.staging.same_bytes(staged, to, &name)? {
+            if renamed == Renamed::TargetExists && self.staging.same_bytes(staged, to, &name)? {
                 self.staging.remove(staged)?;
                 break;
             }
             if put {
                 to.rename(&name_beside, &self.staging, beside)?;
             }
+            if renamed == Renamed::SourceAbsent {
+                return Ok(false);
+            }
         }
-        if block.beside {
+        if block.beside && !put {
             self.staging.remove(beside)?;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Fails where less than `floor` bytes are free.

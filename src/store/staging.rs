@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::behind::{Batch, Behind, Complete, Content, Stager};
-use super::disk::{Dir, FileWriter};
+use super::disk::{Bits, Dir, FileWriter};
 use super::ledger::{After, Key, NewBlock, PartId, Place};
 use super::neighbours::Neighbours;
 use super::output::Output;
@@ -79,7 +79,7 @@ impl PartWriter {
             ledger: output.ledger.clone(),
             feed: output.feed,
             staging: output.staging.clone(),
-            mode: output.mode,
+            bits: Bits::new(output.mode),
             group: output.group,
             began,
         };

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use super::file::{FileReader, FileWriter};
+use super::file::{Bits, FileReader, FileWriter};
 use super::stat::{Kind, Stat};
 use super::system::{OpenDir, OpenFile};
 use super::{DiskError, Result};
@@ -142,7 +142,12 @@ impl Dir {
 
     /// Makes a new file for writing. A name that exists is an error.
     pub fn create(&self, name: impl AsRef<OsStr>, mode: u32) -> Result<FileWriter> {
-        FileWriter::create(&self.dir, name.as_ref(), self.path.join(name.as_ref()), mode)
+        self.create_with(name, &Bits::new(mode))
+    }
+
+    /// The same, one of many with these permission bits.
+    pub fn create_with(&self, name: impl AsRef<OsStr>, bits: &Bits) -> Result<FileWriter> {
+        FileWriter::create(&self.dir, name.as_ref(), self.path.join(name.as_ref()), bits)
     }
 
     /// Opens a regular file for reading. `None`: not there, or not a regular file. That is looked at first, because

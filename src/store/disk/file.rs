@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::stat::{Kind, Stat};
 use super::system::{OpenDir, OpenFile};
@@ -17,14 +17,41 @@ pub struct FileWriter {
     path: PathBuf,
 }
 
+/// The permission bits that new files of one directory shall have.
+///
+/// The process's umask, or an access list of the directory, may take some of them away when a file is made; then they are
+/// set apart. Either does the same to all files, so only the first one is looked at.
+#[derive(Debug)]
+pub struct Bits {
+    mode: u32,
+    /// Whether a file has them as soon as it is made.
+    given: OnceLock<bool>,
+}
+
+impl Bits {
+    /// The bits of a mode.
+    pub fn new(mode: u32) -> Bits {
+        // What is for the owner alone is left alone by both.
+        let given = if mode == 0o600 { OnceLock::from(true) } else { OnceLock::new() };
+        Bits { mode, given }
+    }
+
+    fn are_given_to(&self, file: &FileWriter) -> Result<bool> {
+        if let Some(given) = self.given.get() {
+            return Ok(*given);
+        }
+        let stat = file.file.stat().map_err(|error| file.error("look at", error))?;
+        Ok(*self.given.get_or_init(|| stat.mode == self.mode))
+    }
+}
+
 impl FileWriter {
     /// Makes a new file. A name that exists is an error.
-    pub(super) fn create(dir: &OpenDir, name: &OsStr, path: PathBuf, mode: u32) -> Result<FileWriter> {
-        let file = dir.create(name).map_err(|error| DiskError::new("create", &path, error))?;
+    pub(super) fn create(dir: &OpenDir, name: &OsStr, path: PathBuf, bits: &Bits) -> Result<FileWriter> {
+        let file = dir.create(name, bits.mode).map_err(|error| DiskError::new("create", &path, error))?;
         let file = FileWriter { file, path };
-        // The mode is set apart from the creation so that the process's umask has no say.
-        if mode != 0o600 {
-            file.file.set_mode(mode).map_err(|error| file.error("set the mode of", error))?;
+        if !bits.are_given_to(&file)? {
+            file.file.set_mode(bits.mode).map_err(|error| file.error("set the mode of", error))?;
         }
         Ok(file)
     }

@@ -26,7 +26,7 @@ use rustix::io::Errno;
 
 pub use by_hand::{open, real, scratch};
 pub use dir::{Dir, Renamed};
-pub use file::{FileReader, FileWriter};
+pub use file::{Bits, FileReader, FileWriter};
 pub use stat::{Kind, Stat};
 
 /// What is said to have failed where a file cannot be given to a group.

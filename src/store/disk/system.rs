@@ -113,10 +113,10 @@ impl OpenDir {
             node => node.stat_of(name))
     }
 
-    /// Makes a file that nobody but us may open.
-    pub(super) fn create(&self, name: &OsStr) -> Result<OpenFile> {
+    /// Makes a file with a mode, from which the umask takes.
+    pub(super) fn create(&self, name: &OsStr, mode: u32) -> Result<OpenFile> {
         done_by!(OpenDir, self,
-            fd => fs::openat(fd, name, NEW_FILE, Mode::from_raw_mode(0o600)).map(OpenFile::from),
+            fd => fs::openat(fd, name, NEW_FILE, Mode::from_raw_mode(mode)).map(OpenFile::from),
             node => node.create(name).map(OpenFile::Simulated))
     }
 

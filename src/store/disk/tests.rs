@@ -105,6 +105,14 @@ fn a_new_file_has_its_mode_whatever_the_umask() {
     assert!(dir.create("open", 0o600).is_err(), "a name that exists");
     let mode = |name: &str| std::fs::metadata(temporary.path().join(name)).unwrap().mode() & 0o7777;
     assert_eq!((mode("open"), mode("closed")), (0o666, 0o600));
+    for bits in [0o666, 0o640] {
+        let many = Bits::new(bits);
+        for name in ["first", "second"] {
+            dir.create_with(name, &many).unwrap();
+            assert_eq!(mode(name), bits, "{name}");
+            assert!(dir.remove(name).unwrap());
+        }
+    }
 }
 
 #[test]

@@ -333,11 +333,15 @@ pub(super) fn watch(mut child: Child, longest: Duration) -> Ended {
     Ended { status, out: out.join().unwrap(), err: err.join().unwrap(), peak, wall: begun.elapsed() }
 }
 
-/// The most resident memory of a process so far, in bytes. A process that is over has none.
+/// The most resident memory of the agent so far, in bytes. A process that is over has none; one that has not begun to be
+/// the agent still shows what this process has.
 pub(super) fn high_water(status_file: &str) -> Option<u64> {
     let text = std::fs::read_to_string(status_file).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
+    let field = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).map(str::trim);
+    if field("Name:")? != "taxii-sync" {
+        return None;
+    }
+    Some(field("VmHWM:")?.trim_end_matches(" kB").parse::<u64>().ok()? * 1024)
 }
 
 fn reader(mut pipe: impl Read + Send + 'static) -> JoinHandle<String> {
