@@ -213,10 +213,21 @@ impl Agent {
     }
 }
 
+/// The file in `state_dir` that a running agent has locked.
+const LOCK: &str = "lock";
+
 /// Takes the lock of `state_dir`, which is made where it is missing: nobody else writes cursors meanwhile.
 pub fn lock(state_dir: &Path) -> Result<Lock, StoreError> {
     let dir = Dir::make(state_dir, 0o700)?;
-    Lock::take(&dir, "lock")?.ok_or_else(|| StoreError::Locked(state_dir.to_owned()))
+    Lock::take(&dir, LOCK)?.ok_or_else(|| StoreError::Locked(state_dir.to_owned()))
+}
+
+/// Whether an agent, or a command that writes cursors, is at work on `state_dir`. Nothing is made for it.
+pub fn is_running(state_dir: &Path) -> Result<bool, StoreError> {
+    match Dir::open_if_there(state_dir)? {
+        Some(dir) => Ok(Lock::is_taken(&dir, LOCK)?),
+        None => Ok(false),
+    }
 }
 
 /// Opens the ledger for writing, and makes it where it is missing: only the agent's own user may read it.

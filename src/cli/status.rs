@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::output::{Say, json};
 use super::{End, Result, load};
+use crate::agent;
 use crate::clock::Clock;
 use crate::observe::status::{FailedFile, Status};
 use crate::store::disk::show;
@@ -26,10 +27,11 @@ pub(super) fn status(file: &Path, as_json: bool) -> Result<End> {
     for (name, drop) in &config.drops {
         status.add_failed(name, failed(&drop.path)?);
     }
+    let running = agent::is_running(&config.state_dir)?;
     if as_json {
-        json(&status.to_json());
+        json(&status.to_json(running));
     } else {
-        Say::new(false).line(status.to_text().trim_end());
+        Say::new(false).line(status.to_text(running).trim_end());
     }
     Ok(End::Good)
 }

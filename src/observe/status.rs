@@ -91,13 +91,13 @@ impl Status {
         self.drops.entry(drop.to_owned()).or_default().failed = failed;
     }
 
-    /// For machines.
-    pub fn to_json(&self) -> Value {
+    /// For machines. `running`: an agent is at work.
+    pub fn to_json(&self, running: bool) -> Value {
         let feeds: Map<String, Value> =
             self.feeds.iter().map(|(name, feed)| (name.clone(), self.feed_json(feed))).collect();
         let drops: Map<String, Value> =
             self.drops.iter().map(|(name, drop)| (name.clone(), self.drop_json(drop))).collect();
-        json!({ "feeds": feeds, "drops": drops })
+        json!({ "running": running, "feeds": feeds, "drops": drops })
     }
 
     fn feed_json(&self, feed: &Feed) -> Value {
@@ -170,14 +170,18 @@ impl Status {
         })
     }
 
-    /// For people: one screen.
-    pub fn to_text(&self) -> String {
+    /// For people: one screen. `running`: an agent is at work.
+    pub fn to_text(&self, running: bool) -> String {
         let mut text = String::new();
         let troubled = self.troubled();
         let _ = match troubled.is_empty() {
             true => writeln!(text, "healthy"),
             false => writeln!(text, "trouble with {}", troubled.into_iter().collect::<Vec<_>>().join(", ")),
         };
+        text.push_str(match running {
+            true => "the agent runs\n",
+            false => "the agent does not run: nothing is polled or pushed\n",
+        });
         for (name, feed) in &self.feeds {
             self.feed_text(&mut text, name, feed);
         }

@@ -276,6 +276,11 @@ impl Dir {
         }
     }
 
+    /// Whether somebody has locked a file by [`Dir::lock_file`].
+    pub(super) fn is_locked(&self, name: &str) -> Result<bool> {
+        self.dir.is_locked(OsStr::new(name)).map_err(|error| self.error("look at the lock", name, error))
+    }
+
     /// Writes a small file as one step: a temporary name, its bytes made durable, then a rename over `name`. The
     /// name itself is durable after [`Dir::sync`].
     pub fn put(&self, name: &str, bytes: &[u8], mode: u32) -> Result<()> {

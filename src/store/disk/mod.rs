@@ -132,6 +132,11 @@ impl Lock {
     pub fn take(dir: &Dir, name: &str) -> Result<Option<Lock>> {
         Ok(dir.lock_file(name)?.map(|file| Lock { _file: file }))
     }
+
+    /// Whether somebody holds the lock. Nothing is made for it.
+    pub fn is_taken(dir: &Dir, name: &str) -> Result<bool> {
+        dir.is_locked(name)
+    }
 }
 
 #[cfg(test)]

@@ -227,6 +227,24 @@ impl OpenDir {
             _ => Err(Errno::NOSYS))
     }
 
+    /// Whether somebody else has such a lock on a file. Asking for it takes a shared lock for an instant.
+    pub(super) fn is_locked(&self, name: &OsStr) -> Result<bool> {
+        done_by!(OpenDir, self,
+            fd => {
+                let file = match fs::openat(fd, name, FILE, Mode::empty()) {
+                    Ok(file) => file,
+                    Err(Errno::NOENT) => return Ok(false),
+                    Err(error) => return Err(error),
+                };
+                match fs::flock(&file, FlockOperation::NonBlockingLockShared) {
+                    Ok(()) => Ok(false),
+                    Err(Errno::WOULDBLOCK) => Ok(true),
+                    Err(error) => Err(error),
+                }
+            },
+            _ => Err(Errno::NOSYS))
+    }
+
     /// A lock that lasts as long as this descriptor and its clones. `WOULDBLOCK`: somebody else has it.
     pub(super) fn lock(&self) -> Result<()> {
         done_by!(OpenDir, self, fd => fs::flock(fd, FlockOperation::NonBlockingLockExclusive), _ => Ok(()))

@@ -44,6 +44,20 @@ fn a_cursor_is_shown_while_the_agent_runs() {
 }
 
 #[test]
+fn status_says_whether_the_agent_runs() {
+    let bench = Bench::new();
+    let running = || bench.run(["status", "--json"]).ended(0).json()["running"].clone();
+    assert_eq!(running(), false);
+    assert!(!bench.path("state").exists());
+    let agent = bench.agent();
+    assert_eq!(running(), true);
+    bench.run(["status"]).ended(0).said("the agent runs");
+    drop(agent);
+    assert_eq!(running(), false);
+    bench.run(["status"]).ended(0).said("the agent does not run");
+}
+
+#[test]
 fn a_feed_that_is_no_longer_configured_is_shown_as_such() {
     let bench = polled();
     std::fs::write(bench.path("config.toml"), format!("state_dir = {:?}\n", bench.path("state"))).unwrap();
