@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sha2::{Digest, Sha256};
 
 use crate::content;
 use crate::peer::Peer;
@@ -51,6 +52,8 @@ pub(super) struct Intake {
     facts: Facts,
     peer: Arc<Peer>,
     writer: PartWriter,
+    /// The labels and hashes of all blocks so far; `None` where there was no block with a content.
+    blocks: Option<Sha256>,
     empty: u64,
     unchecked: u64,
 }
@@ -80,7 +83,7 @@ struct Metadata<'a> {
 
 impl Intake {
     pub(super) fn new(facts: Facts, peer: Arc<Peer>, writer: PartWriter) -> Intake {
-        Intake { facts, peer, writer, empty: 0, unchecked: LOOK_AGAIN }
+        Intake { facts, peer, writer, blocks: None, empty: 0, unchecked: LOOK_AGAIN }
     }
 
     /// Blocks without content so far.
@@ -88,9 +91,10 @@ impl Intake {
         self.empty
     }
 
-    /// A digest of the contents, in order; `None` where there was no block with a content.
+    /// A digest of the blocks, in order: two parts with the same one brought the same. `None`: there was no block with a
+    /// content.
     pub(super) fn digest(&self) -> Option<String> {
-        self.writer.digest().map(|digest| hex(&digest))
+        self.blocks.clone().map(|blocks| hex(&blocks.finalize()))
     }
 
     /// The part, to be committed.
@@ -190,6 +194,10 @@ impl BlockSink for Intake {
         }
         let written = self.writer.complete();
         let key = self.key(&block, &written);
+        let label = block.label.as_ref().map_or(i64::MIN, |label| label.at.timestamp_micros());
+        let blocks = self.blocks.get_or_insert_with(Sha256::new);
+        blocks.update(label.to_be_bytes());
+        blocks.update(written.sha256);
         if self.known(&block, &key)? {
             return self.writer.discard();
         }

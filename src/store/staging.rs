@@ -27,8 +27,6 @@ pub struct PartWriter {
     neighbours: Neighbours,
     batch: Batch,
     content: Open,
-    digest: Sha256,
-    completed: u64,
 }
 
 /// The content being written.
@@ -91,8 +89,6 @@ impl PartWriter {
             neighbours: Neighbours::default(),
             batch: Batch::default(),
             content: Open::default(),
-            digest: Sha256::new(),
-            completed: 0,
         })
     }
 
@@ -181,15 +177,7 @@ impl PartWriter {
     pub fn complete(&mut self) -> Written {
         let hasher = mem::take(&mut self.content.hasher).chain_update(self.held());
         let sha256: [u8; 32] = hasher.finalize().into();
-        self.digest.update(sha256);
-        self.completed += 1;
         Written { sha256, size: self.content.size }
-    }
-
-    /// A digest of all contents completed so far, in order: two parts with the same one brought the same. `None`:
-    /// there was no content.
-    pub fn digest(&self) -> Option<[u8; 32]> {
-        (self.completed > 0).then(|| self.digest.clone().finalize().into())
     }
 
     /// Whether a content was handed over before. One that stands on this part's list already may not be known yet; it

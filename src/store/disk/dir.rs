@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use rustix::io::Errno;
 
@@ -269,7 +270,13 @@ impl Dir {
 
     /// Makes a file where there is none, and locks it. `None`: somebody else has the lock.
     pub(super) fn lock_file(&self, name: &str) -> Result<Option<OpenFile>> {
-        match self.dir.lock_file(OsStr::new(name)) {
+        let lock = || self.dir.lock_file(OsStr::new(name));
+        // Somebody may hold it for the instant in which they ask whether it is held.
+        let locked = lock().or_else(|error| {
+            std::thread::sleep(Duration::from_millis(20));
+            if error == Errno::WOULDBLOCK { lock() } else { Err(error) }
+        });
+        match locked {
             Ok(file) => Ok(Some(file)),
             Err(Errno::WOULDBLOCK) => Ok(None),
             Err(error) => Err(self.error("lock", name, error)),

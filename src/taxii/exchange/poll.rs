@@ -70,6 +70,8 @@ pub struct Progress {
     pub not_before: Option<DateTime<Utc>>,
     /// The fingerprint of the blocks of the part before.
     pub digest: Option<String>,
+    /// The fingerprint of the blocks of part 1: what a server repeats that has lost count, or a cache before it.
+    pub first: Option<String>,
     /// The last reply was a part that had not been asked for.
     pub misnumbered: bool,
     /// Failed attempts in a row.
@@ -164,6 +166,7 @@ impl Poll {
             address: None,
             not_before: None,
             digest: None,
+            first: None,
             misnumbered: false,
             failures: 0,
             abandoned: 0,
@@ -260,11 +263,14 @@ impl Poll {
         let Some(result_id) = response.result_id.clone().or_else(|| self.result_id()) else {
             return self.stop("the server says that there is more, but not how to ask for it (no result_id)".into());
         };
-        if digest.is_some() && digest == self.progress.digest {
-            return self.stop(format!("parts {} and {wanted} hold the same blocks", wanted.saturating_sub(1)));
+        if let Some(before) = self.same_blocks(wanted, digest.as_ref()) {
+            return self.stop(format!("parts {before} and {wanted} hold the same blocks"));
         }
         if wanted >= MOST_PARTS {
             return self.stop(format!("the result has more than {MOST_PARTS} parts"));
+        }
+        if wanted == 1 {
+            self.progress.first = digest.clone();
         }
         self.progress.digest = digest;
         self.progress.misnumbered = false;
@@ -272,6 +278,15 @@ impl Poll {
         let deadline = later(now, self.plan.patience);
         self.progress.phase = Phase::Fetch { result_id, part: wanted + 1, deadline };
         Step::Store { last: false }
+    }
+
+    /// The part before that this one repeats under a number of its own: what it should have held would be lost.
+    fn same_blocks(&self, wanted: u32, digest: Option<&String>) -> Option<u32> {
+        let digest = digest?;
+        if self.progress.digest.as_ref() == Some(digest) {
+            return Some(wanted.saturating_sub(1));
+        }
+        (self.progress.first.as_ref() == Some(digest)).then_some(1)
     }
 
     /// One wrong part is thrown away and asked for again. A server that does it twice in a row does not count parts,
@@ -378,6 +393,7 @@ impl Poll {
         self.progress.address = None;
         self.progress.not_before = None;
         self.progress.digest = None;
+        self.progress.first = None;
         self.progress.misnumbered = false;
         self.progress.failures = 0;
     }

@@ -179,6 +179,17 @@ fn two_successive_parts_with_the_same_blocks_are_an_error() {
 }
 
 #[test]
+fn part_1_again_under_a_later_number_is_an_error_also_after_a_restart() {
+    let mut poll = fetching();
+    assert_eq!(reply(&mut poll, part(true, Some("r"), Some(2)), Some("two")), Step::Store { last: false });
+    let written = serde_json::to_string(poll.progress()).unwrap();
+    let mut poll = Poll::resume(plan(), serde_json::from_str(&written).unwrap());
+    let step = reply(&mut poll, part(true, Some("r"), Some(3)), Some("one"));
+    assert!(matches!(&step, Step::Fail { class: Class::Stop, words } if words.contains("parts 1 and 3")), "{step:?}");
+    assert_eq!(poll.progress().phase, Phase::Ask);
+}
+
+#[test]
 fn a_result_without_end_ends_after_ten_thousand_parts() {
     let mut poll = poll();
     let mut stored = 0;
