@@ -1,10 +1,12 @@
 //! `run`: until a signal ends it.
 
 use std::collections::BTreeMap;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
@@ -277,8 +279,11 @@ impl Running {
 async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>, pulse: Pulse) {
     let mut standing = Standing::default();
     let mut starting = true;
+    let mut hurry = Box::pin(now.notified());
     while !feed.stop.is_cancelled() {
-        wait_until_due(&feed, starting, &now).await;
+        wait_until_due(&feed, starting, hurry.as_mut()).await;
+        // Who asks during a poll wants another one after it.
+        hurry.set(now.notified());
         starting = false;
         if feed.stop.is_cancelled() {
             return;
@@ -303,9 +308,7 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
     }
 }
 
-async fn wait_until_due(feed: &Feed, starting: bool, now: &Notify) {
-    let hurry = now.notified();
-    tokio::pin!(hurry);
+async fn wait_until_due(feed: &Feed, starting: bool, hurry: Pin<&mut Notified<'_>>) {
     let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
         Ok(None) | Err(_) => return,
@@ -316,7 +319,7 @@ async fn wait_until_due(feed: &Feed, starting: bool, now: &Notify) {
     }
     tokio::select! {
         () = tokio::time::sleep(sleep) => {}
-        () = &mut hurry => {}
+        () = hurry => {}
         () = feed.stop.cancelled() => {}
     }
 }
