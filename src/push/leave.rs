@@ -62,8 +62,9 @@ impl Drops {
         self.map().remove(&gone.dir.id());
     }
 
-    /// Lets these files leave. Blocks.
+    /// Lets these files leave; a directory that has trouble does not hold up the others. Blocks.
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
+        let mut trouble = Ok(());
         for some in finished.chunks(TOGETHER as usize) {
             let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
             for file in ledger.files(some)? {
@@ -71,11 +72,11 @@ impl Drops {
             }
             for (directory, files) in by_directory {
                 if let Some(open) = self.get(directory) {
-                    open.let_these_leave(ledger, &files)?;
+                    trouble = trouble.and(open.let_these_leave(ledger, &files));
                 }
             }
         }
-        Ok(())
+        trouble
     }
 }
 

@@ -85,6 +85,16 @@ fn a_part_that_is_repeated_for_ever_ends_the_poll_and_is_handed_over_once() {
 }
 
 #[test]
+fn part_1_that_comes_once_more_instead_of_part_3_loses_nothing() {
+    let world = five_blocks();
+    world.script(Service::Poll, vec![Act::honest(), Act::honest(), Act::poll(Quirk::RepeatPart)]);
+    world.run_once().ended(1).said("parts 1 and 3 hold the same blocks");
+    assert_eq!(world.cursor(), None);
+    world.run_once().ended(0);
+    assert_complete(&world);
+}
+
+#[test]
 fn a_wrong_part_is_thrown_away_and_asked_for_again() {
     let world = five_blocks();
     world.script(Service::Poll, vec![Act::honest(), Act::poll(Quirk::PartNumber("7".to_owned()))]);
