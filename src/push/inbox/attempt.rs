@@ -16,76 +16,104 @@ use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
 
-/// A message about to be sent, or why it is not.
-enum Prepared {
-    Message(crate::wire::Body),
-    /// The inbox has some of it already.
-    Known(Vec<Settled>),
-    Failed(MessageError),
+/// Files for one message, and what is known before it is sent.
+pub(super) struct Ready {
+    pub(super) batch: Vec<Owed>,
+    start: Start,
+}
+
+/// A message about to be sent, or why there is none.
+enum Start {
+    Message { address: Url, header: Header, body: crate::wire::Body },
+    Settled(Attempted),
+}
+
+impl Attempted {
+    /// What needs no message.
+    fn without_sending(settled: Vec<Settled>) -> Attempted {
+        Attempted { settled, passing: false, answered: true, pause: None }
+    }
+}
+
+impl Ready {
+    /// The files of a message, each with the message's id.
+    fn under_way(&self) -> impl Iterator<Item = (FileId, &str)> {
+        let id = match &self.start {
+            Start::Message { header, .. } => Some(header.message_id.as_str()),
+            Start::Settled(_) => None,
+        };
+        id.into_iter().flat_map(|id| self.batch.iter().map(move |owed| (owed.file.id, id)))
+    }
 }
 
 impl InboxWalk {
-    /// Sends one message and judges the answer.
-    pub(super) async fn attempt(&self, batch: &[Owed]) -> Result<Attempted> {
-        if let Some(settled) = self.without_sending(batch) {
-            return Ok(Attempted { settled, passing: false, answered: true, pause: None });
+    /// Makes messages ready, and notes in one transaction that they go out now.
+    pub(super) async fn ready(&self, batches: Vec<Vec<Owed>>) -> Result<Vec<Ready>> {
+        let settled = |batch: Vec<Owed>, attempted| Ready { batch, start: Start::Settled(attempted) };
+        let (mut ready, mut wanted) = (Vec::new(), Vec::new());
+        for batch in batches {
+            match self.without_sending(&batch) {
+                Some(known) => ready.push(settled(batch, Attempted::without_sending(known))),
+                None => wanted.push(batch),
+            }
         }
-        let address =
-            match self.peer.address(ServiceType::Inbox, self.settings.collections.first().map(String::as_str)).await {
-                Ok(found) => self.note_address(found).await?,
-                Err(error) => return Ok(self.not_found(batch, &error)),
-            };
-        let header = self.peer.header();
-        let prepared = {
-            let (walk, header, batch) = (self.clone(), header.clone(), batch.to_vec());
-            blocking(move || match walk.known_meanwhile(&batch)? {
-                Some(settled) => Ok(Prepared::Known(settled)),
-                None => Ok(walk.prepare(&batch, &header).map_or_else(Prepared::Failed, Prepared::Message)),
-            })
-            .await?
-        };
-        let body = match prepared {
-            Prepared::Message(body) => body,
-            Prepared::Known(settled) => {
-                return Ok(Attempted { settled, passing: false, answered: true, pause: None });
-            }
-            Prepared::Failed(error) => {
-                let settled = self.all(batch, |one| one.message = Some(error.to_string()), Class::Retry { wait: None });
-                return Ok(Attempted { settled, passing: false, answered: true, pause: None });
+        if wanted.is_empty() {
+            return Ok(ready);
+        }
+        let collection = self.settings.collections.first().map(String::as_str);
+        let found = match self.peer.address(ServiceType::Inbox, collection).await {
+            Ok(found) => found,
+            Err(error) => {
+                let not_found = |batch: Vec<Owed>| {
+                    let attempted = self.not_found(&batch, &error);
+                    settled(batch, attempted)
+                };
+                ready.extend(wanted.into_iter().map(not_found));
+                return Ok(ready);
             }
         };
-        lines::message_sent(&self.name, &header.message_id, batch, body.len());
-        let answered = self.peer.exchange(&address, body, Nothing).await;
-        Ok(match answered {
+        let walk = self.clone();
+        ready.extend(blocking(move || walk.prepare(wanted, &found)).await?);
+        Ok(ready)
+    }
+
+    /// Sends a message that is ready, and judges the answer.
+    pub(super) async fn attempt(&self, ready: Ready) -> Attempted {
+        let Ready { batch, start } = ready;
+        let (address, header, body) = match start {
+            Start::Message { address, header, body } => (address, header, body),
+            Start::Settled(attempted) => return attempted,
+        };
+        lines::message_sent(&self.name, &header.message_id, &batch, body.len());
+        match self.peer.exchange(&address, body, Nothing).await {
             Ok(exchanged) => {
                 let judged: Vec<Judgement> =
                     batch.iter().map(|owed| judge_push(&exchanged.answer(self.clock.now()), owed.refusals)).collect();
-                self.judged(batch, judged)
+                self.judged(&batch, judged)
             }
             Err(Trouble::Wire(error)) => {
                 self.peer.forget_addresses();
                 let words =
                     if error.hint().is_empty() { error.to_string() } else { format!("{error} ({})", error.hint()) };
-                self.unanswered(batch, words, class_of(&error), error.outcome_unknown())
+                self.unanswered(&batch, words, class_of(&error), error.outcome_unknown())
             }
             Err(Trouble::Unreadable { url, what }) => {
-                self.unanswered(batch, format!("{url}: {what}"), Class::Retry { wait: None }, true)
+                self.unanswered(&batch, format!("{url}: {what}"), Class::Retry { wait: None }, true)
             }
             Err(Trouble::Sink(never)) => match never {},
-        })
+        }
     }
 
-    /// Notes for the operator where messages go, and tells what is news.
-    async fn note_address(&self, found: Found) -> Result<Url> {
-        let (ledger, name, text) = (self.ledger.clone(), self.name.clone(), self.shown(&found.to_string()));
-        let noted = text.clone();
-        if blocking(move || Ok(ledger.note_inbox_address(&name, &noted)?)).await? {
+    /// Notes for the operator where messages go, and tells what is news. Blocks.
+    fn note_address(&self, found: &Found) -> Result<()> {
+        let text = self.shown(&found.to_string());
+        if self.ledger.note_inbox_address(&self.name, &text)? {
             lines::inbox_address(&self.name, &text);
             if found.old.is_some() {
                 lines::address_of_before(&self.peer.name, &text);
             }
         }
-        Ok(found.url)
+        Ok(())
     }
 
     /// Contents that the inbox has already, and files that are pending for too long.
@@ -130,7 +158,35 @@ impl InboxWalk {
         Some(Settled { outcome: Some(Outcome::Expired), message, ..self.open(owed) })
     }
 
-    fn prepare(&self, batch: &[Owed], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
+    /// The messages for some batches, all noted as under way. Blocks.
+    fn prepare(&self, batches: Vec<Vec<Owed>>, found: &Found) -> Result<Vec<Ready>> {
+        self.note_address(found)?;
+        let ready = batches.into_iter().map(|batch| {
+            let start = match self.known_meanwhile(&batch)? {
+                Some(known) => Start::Settled(Attempted::without_sending(known)),
+                None => self.message(&batch, found),
+            };
+            Ok(Ready { batch, start })
+        });
+        let ready = ready.collect::<Result<Vec<Ready>>>()?;
+        let under_way: Vec<(FileId, &str)> = ready.iter().flat_map(Ready::under_way).collect();
+        self.ledger.start_attempts(&self.name, &under_way)?;
+        Ok(ready)
+    }
+
+    /// The message with these files. A file that cannot be opened is tried again later.
+    fn message(&self, batch: &[Owed], found: &Found) -> Start {
+        let header = self.peer.header();
+        match self.assembled(batch, &header) {
+            Ok(body) => Start::Message { address: found.url.clone(), header, body },
+            Err(error) => {
+                let settled = self.all(batch, |one| one.message = Some(error.to_string()), Class::Retry { wait: None });
+                Start::Settled(Attempted::without_sending(settled))
+            }
+        }
+    }
+
+    fn assembled(&self, batch: &[Owed], header: &Header) -> std::result::Result<crate::wire::Body, MessageError> {
         let mut blocks = Vec::with_capacity(batch.len());
         for file in batch.iter().map(|owed| &owed.file) {
             let open = self.drops.get(file.directory);
@@ -138,10 +194,7 @@ impl InboxWalk {
             let binding = file.binding.clone().unwrap_or_default();
             blocks.push(Block { binding, content: open.dir.body(file)?, range: file.body.clone() });
         }
-        let ids: Vec<FileId> = batch.iter().map(|owed| owed.file.id).collect();
-        let body = assemble(&self.peer, header, &self.settings.collections, &blocks)?.gathered()?;
-        self.ledger.start_attempt(&self.name, &ids, &header.message_id).map_err(crate::store::StoreError::from)?;
-        Ok(body)
+        Ok(assemble(&self.peer, header, &self.settings.collections, &blocks)?.gathered()?)
     }
 
     /// Nothing settled yet.

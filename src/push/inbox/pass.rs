@@ -4,11 +4,14 @@
 //! What messages came to is recorded while others are under way: whatever lands during one transaction shares the next.
 
 use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::sleep_until;
 
 use super::super::blocking;
+use super::attempt::Ready;
 use super::{Attempted, Condition, Delivered, InboxWalk, Mode, Pause};
 use crate::observe::{Trouble, lines};
 use crate::peer::Patience;
@@ -19,6 +22,9 @@ use crate::taxii::time::later;
 
 /// So many files are looked up at once.
 const LOOKED_UP: u32 = 64;
+
+/// Files leave together that are accepted within this time.
+const GATHERED: Duration = Duration::from_millis(50);
 
 /// After so many messages in a row that failed for passing reasons it is the inbox that is taken to be down, not the
 /// files.
@@ -63,8 +69,10 @@ pub(super) struct Pass<'a> {
     verdicts: Verdicts,
     /// How many messages are being recorded.
     recording: usize,
-    /// Files that are to leave.
+    /// Files that are to leave …
     finished: Vec<FileId>,
+    /// … from this moment on.
+    leave_at: Instant,
     delivered: Delivered,
     /// Files that were tried in vain and are still owed.
     open: u64,
@@ -86,6 +94,7 @@ impl<'a> Pass<'a> {
             verdicts: Verdicts::default(),
             recording: 0,
             finished: Vec::new(),
+            leave_at: walk.clock.moment(),
             delivered: Delivered::default(),
             open: 0,
             paused: false,
@@ -97,27 +106,30 @@ impl<'a> Pass<'a> {
         self.give_up().await?;
         self.wait_as_asked().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
+        let mut preparing: Option<JoinHandle<Result<Vec<Ready>>>> = None;
         let mut recording: Option<JoinHandle<Result<Recorded>>> = None;
         let mut leaving: Option<JoinHandle<Result<()>>> = None;
         // Trouble with the store in one delivery does not lose what the others came to.
         let mut trouble = Ok(());
         loop {
-            while flying.len() + self.verdicts.messages + self.recording < self.walk.settings.connections as usize
-                && trouble.is_ok()
-            {
-                let batch = self.next_batch().await?;
-                if batch.is_empty() {
-                    break;
-                }
-                self.launch(batch, &mut flying);
+            if preparing.is_none() && trouble.is_ok() {
+                let taken = flying.len() + self.verdicts.messages + self.recording;
+                let room = (self.walk.settings.connections as usize).saturating_sub(taken);
+                let batches = self.next_batches(room).await?;
+                preparing = (!batches.is_empty()).then(|| self.prepare(batches));
             }
             if recording.is_none() && self.verdicts.messages > 0 {
                 recording = Some(self.record());
             }
-            if leaving.is_none() && !self.finished.is_empty() {
+            if leaving.is_none() && !self.finished.is_empty() && self.leave_at <= self.walk.clock.moment() {
                 leaving = Some(self.leave());
             }
+            let waiting = leaving.is_none() && !self.finished.is_empty();
             tokio::select! {
+                ready = finished(&mut preparing), if preparing.is_some() => {
+                    let launched = ready.map(|ready| self.launch(ready, &mut flying));
+                    trouble = trouble.and(launched);
+                }
                 Some(first) = flying.join_next() => {
                     let more = std::iter::from_fn(|| flying.try_join_next());
                     let landed: Vec<Landed> = std::iter::once(first).chain(more).filter_map(joined).collect();
@@ -129,6 +141,7 @@ impl<'a> Pass<'a> {
                     trouble = trouble.and(recorded);
                 }
                 left = finished(&mut leaving), if leaving.is_some() => trouble = trouble.and(left),
+                () = sleep_until(self.leave_at.into()), if waiting => {}
                 else => break,
             }
         }
@@ -137,11 +150,17 @@ impl<'a> Pass<'a> {
         Ok(self.delivered)
     }
 
-    fn launch(&mut self, batch: Vec<Owed>, flying: &mut JoinSet<Landed>) {
-        self.taken.extend(batch.iter().map(|owed| owed.file.id));
-        self.under_way.extend(batch.iter().filter_map(|owed| owed.file.sha256));
-        let (walk, mode) = (self.walk.clone(), self.patience());
-        flying.spawn(async move { (batch.clone(), walk.deliver(batch, mode).await) });
+    /// Begins to make messages ready: what there is room for shares a transaction.
+    fn prepare(&mut self, batches: Vec<Vec<Owed>>) -> JoinHandle<Result<Vec<Ready>>> {
+        let walk = self.walk.clone();
+        tokio::spawn(async move { walk.ready(batches).await })
+    }
+
+    fn launch(&self, ready: Vec<Ready>, flying: &mut JoinSet<Landed>) {
+        for ready in ready {
+            let (walk, mode, batch) = (self.walk.clone(), self.patience(), ready.batch.clone());
+            flying.spawn(async move { (batch, walk.deliver(ready, mode).await) });
+        }
     }
 
     /// Begins to record what has landed, in one transaction.
@@ -168,8 +187,24 @@ impl<'a> Pass<'a> {
 
     /// Begins to let leave what is owed to nobody any more: many files together, while others are sent.
     fn leave(&mut self) -> JoinHandle<Result<()>> {
+        self.leave_at = self.walk.clock.moment() + GATHERED;
         let (walk, finished) = (self.walk.clone(), std::mem::take(&mut self.finished));
         tokio::spawn(async move { walk.let_leave(finished).await })
+    }
+
+    /// The next files for some messages, fewer where there are no more.
+    async fn next_batches(&mut self, most: usize) -> Result<Vec<Vec<Owed>>> {
+        let mut batches = Vec::new();
+        while batches.len() < most {
+            let batch = self.next_batch().await?;
+            if batch.is_empty() {
+                break;
+            }
+            self.taken.extend(batch.iter().map(|owed| owed.file.id));
+            self.under_way.extend(batch.iter().filter_map(|owed| owed.file.sha256));
+            batches.push(batch);
+        }
+        Ok(batches)
     }
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
@@ -337,12 +372,13 @@ impl<'a> Pass<'a> {
 
 impl InboxWalk {
     /// One message, tried as often as the mode wants.
-    async fn deliver(&self, mut batch: Vec<Owed>, mode: Mode) -> Result<Attempted> {
+    async fn deliver(&self, mut ready: Ready, mode: Mode) -> Result<Attempted> {
         let patience = Patience::default();
         let began = self.clock.moment();
+        let mut batch = ready.batch.clone();
         let mut tries = 0;
         loop {
-            let attempted = self.attempt(&batch).await?;
+            let attempted = self.attempt(ready).await;
             tries += 1;
             let waits = |one: &Settled| one.outcome.is_none() && !one.alone;
             if mode != Mode::Once || !attempted.settled.iter().any(waits) {
@@ -363,6 +399,8 @@ impl InboxWalk {
             }
             self.record(attempted.settled).await?;
             self.pause(wait).await;
+            // As many come back as are given.
+            ready = self.ready(vec![batch.clone()]).await?.swap_remove(0);
         }
     }
 }

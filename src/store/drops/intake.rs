@@ -205,9 +205,8 @@ impl DropDirectory {
         if file.sha256.is_none() {
             return self.take_original(file);
         }
-        if self.sending.stat(&file.token)?.is_none() {
-            self.sending.rename(format!("{}{}", file.token, suffix::NEW), &self.sending, &file.token)?;
-        }
+        // Where it has its name already, this changes nothing.
+        self.sending.rename(format!("{}{}", file.token, suffix::NEW), &self.sending, &file.token)?;
         let whole = self.sending.stat(&file.token)?.is_some_and(|stat| stat.size == file.size);
         Ok(whole && (!file.wire || self.sending.stat(format!("{}{}", file.token, suffix::WIRE))?.is_some()))
     }
@@ -233,13 +232,11 @@ impl DropDirectory {
         }
         let name = OsStr::from_bytes(&file.name);
         let away = format!("{}{}", file.token, suffix::ORIGINAL);
-        if self.sending.stat(&away)?.is_none() {
-            match self.dir.stat(name)? {
-                Some(stat) if is_original(&stat, file) => {
-                    self.dir.rename(name, &self.sending, &away)?;
-                }
-                _ => return Ok(()),
-            }
+        // It may be on its way out already: then what has its name now is another file, and stays.
+        if let Some(stat) = self.dir.stat(name)?
+            && is_original(&stat, file)
+        {
+            self.dir.rename(name, &self.sending, &away)?;
         }
         match self.sending.stat(&away)? {
             Some(stat) if is_original(&stat, file) => self.sending.remove(&away).map(drop)?,

@@ -2,13 +2,14 @@
 
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
 use super::{DropDirectory, suffix};
-use crate::store::disk::{Dir, Kind, Renamed};
+use crate::store::disk::{Dir, FileWriter, Kind, Renamed};
 use crate::store::durable::Unsynced;
 use crate::store::ledger::{FileId, FileRow, Leaving};
 use crate::store::{Result, StoreError, names};
@@ -83,7 +84,9 @@ impl DropDirectory {
     pub fn delete(&self, files: &[FileRow]) -> Result<()> {
         for file in files {
             self.sending.remove(&file.token)?;
-            self.sending.remove(format!("{}{}", file.token, suffix::WIRE))?;
+            if file.wire {
+                self.sending.remove(format!("{}{}", file.token, suffix::WIRE))?;
+            }
         }
         self.forget(&files.iter().map(|file| file.id).collect::<Vec<_>>())
     }
@@ -145,13 +148,22 @@ impl DropDirectory {
     fn write_receipts(&self, finished: &[Finished]) -> Result<()> {
         let mut unsynced = Unsynced::default();
         for one in finished {
-            let writing = writing(&one.file);
-            self.sending.remove(&writing)?;
-            let mut file = self.sending.create(&writing, 0o644)?;
+            let mut file = self.new_receipt(&writing(&one.file))?;
             file.write(&one.receipt)?;
             unsynced.add(file);
         }
         unsynced.sync(&self.sending)
+    }
+
+    /// One that an earlier life had begun to write is written anew.
+    fn new_receipt(&self, name: &str) -> Result<FileWriter> {
+        match self.sending.create(name, 0o644) {
+            Err(error) if error.source.kind() == io::ErrorKind::AlreadyExists => {
+                self.sending.remove(name)?;
+                Ok(self.sending.create(name, 0o644)?)
+            }
+            other => Ok(other?),
+        }
     }
 
     fn let_one_leave(&self, one: &Finished, mut name: OsString) -> Result<OsString> {
@@ -159,8 +171,9 @@ impl DropDirectory {
             name = self.free_name(&one.file, one.end, &HashSet::new())?;
             self.ledger.set_leaving(&[(one.file.id, leaving(one.end, &name))])?;
         }
-        self.sending.remove(writing(&one.file))?;
-        self.sending.remove(format!("{}{}", one.file.token, suffix::WIRE))?;
+        if one.file.wire {
+            self.sending.remove(format!("{}{}", one.file.token, suffix::WIRE))?;
+        }
         Ok(name)
     }
 
@@ -171,8 +184,8 @@ impl DropDirectory {
         let taken = place.stat(name)?.is_some();
         let Some(copy) = copy else {
             // It had left before. A crash may have kept its receipt behind; a reader may have taken both.
-            if taken {
-                self.sending.rename(writing(file), place, &receipt)?;
+            if !taken || self.sending.rename(writing(file), place, &receipt)? != Renamed::Done {
+                self.sending.remove(writing(file))?;
             }
             return Ok(true);
         };
@@ -180,10 +193,12 @@ impl DropDirectory {
             self.take_back(file, place, &receipt)?;
             return Ok(false);
         }
-        if self.sending.rename(writing(file), place, &receipt)? == Renamed::TargetExists
-            && !self.sending.same_bytes(writing(file), place, &receipt)?
-        {
-            return Ok(false);
+        if self.sending.rename(writing(file), place, &receipt)? == Renamed::TargetExists {
+            if !self.sending.same_bytes(writing(file), place, &receipt)? {
+                return Ok(false);
+            }
+            // It was put there before.
+            self.sending.remove(writing(file))?;
         }
         if copy.mode != file.mode || copy.modified != file.modified {
             self.sending.restore(&file.token, file.mode, file.modified)?;

@@ -5,7 +5,7 @@ use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, 
 use rusqlite::{OptionalExtension, Transaction, named_params, params};
 
 use super::feeds::instant;
-use super::files::{FILE_COLUMNS, FileId, FileRow, read_file};
+use super::files::{FILE_COLUMNS, FILE_COUNT, FileId, FileRow, read_file};
 use super::{Ledger, Result};
 
 /// How a delivery ended.
@@ -194,10 +194,10 @@ impl Ledger {
                 |row| {
                     Ok(Owed {
                         file: read_file(row)?,
-                        attempts: row.get("attempts")?,
-                        refusals: row.get("refusals")?,
-                        alone: row.get("alone")?,
-                        duplicate: row.get("duplicate")?,
+                        attempts: row.get(FILE_COUNT)?,
+                        refusals: row.get(FILE_COUNT + 1)?,
+                        alone: row.get(FILE_COUNT + 2)?,
+                        duplicate: row.get(FILE_COUNT + 3)?,
                     })
                 },
             )?;
@@ -226,14 +226,17 @@ impl Ledger {
         })
     }
 
-    /// A message with these files goes out now. Survives the end of the process, not a power cut: after that one the
-    /// attempt is not counted, and the message is sent again as any other.
-    pub fn start_attempt(&self, inbox: &str, sent: &[FileId], message_id: &str) -> Result<()> {
+    /// Messages with these files go out now, each file with its message's id. Survives the end of the process, not a power
+    /// cut: after that one the attempt is not counted, and the message is sent again as any other.
+    pub fn start_attempts(&self, inbox: &str, sent: &[(FileId, &str)]) -> Result<()> {
+        if sent.is_empty() {
+            return Ok(());
+        }
         self.write_relaxed(|t| {
             let mut statement = t.prepare_cached(
                 "UPDATE delivery SET under_way = 1, attempts = attempts + 1, message_id = ?3 WHERE file = ?1 AND inbox = ?2",
             )?;
-            sent.iter().try_for_each(|id| statement.execute(params![id, inbox, message_id]).map(drop))
+            sent.iter().try_for_each(|(file, message)| statement.execute(params![file, inbox, message]).map(drop))
         })
     }
 

@@ -170,7 +170,7 @@ impl Agent {
             let body = drops.body(&owed.file)?;
             let mut bytes = vec![0; 1_000];
             let count = body.read_full(&mut bytes)?;
-            self.ledger.start_attempt(INBOX, &[owed.file.id], "m")?;
+            self.ledger.start_attempts(INBOX, &[(owed.file.id, "m")])?;
             // From here to the record it is unknown whether the inbox has it.
             self.unknown += 1;
             self.books.lock().unwrap().receive(&bytes[..count]);

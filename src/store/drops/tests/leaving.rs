@@ -102,7 +102,7 @@ fn files_that_are_not_kept_are_deleted_with_what_was_sent() {
     let spot = Spot::new();
     let drops = spot.open();
     spot.write("a.xml", "a");
-    let files = take_in(&drops);
+    let files: Vec<_> = take_in(&drops).into_iter().map(|file| FileRow { wire: true, ..file }).collect();
     fs::write(spot.path("sending").join(format!("{}.wire", files[0].token)), "w").unwrap();
     drops.delete(&files).unwrap();
     drops.delete(&files).unwrap();

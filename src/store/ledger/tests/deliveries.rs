@@ -110,7 +110,7 @@ fn a_file_is_finished_with_its_last_inbox() {
 fn attempts_and_refusals_are_counted_and_waits_are_kept() {
     let (_t, ledger) = ledger();
     let id = admit(&ledger, "t", &[("a", None)]);
-    ledger.start_attempt("a", &[id], "m1").unwrap();
+    ledger.start_attempts("a", &[(id, "m1")]).unwrap();
     let failed = Settled { next_try: Some(at(60)), refusal: true, alone: true, ..settled(id, "a", None) };
     ledger.record(&[failed], at(1)).unwrap();
     assert!(due(&ledger, "a", 59, false).is_empty());
@@ -119,7 +119,7 @@ fn attempts_and_refusals_are_counted_and_waits_are_kept() {
     let owed = ledger.due(Due { inbox: "a", now: at(60), hurry: false, after: 0, limit: 9 }).unwrap();
     assert_eq!((owed[0].attempts, owed[0].refusals, owed[0].alone, owed[0].duplicate), (1, 1, true, false));
     assert_eq!(ledger.totals(1, "a").unwrap().last_error.as_deref(), Some("said"));
-    ledger.start_attempt("a", &[id], "m2").unwrap();
+    ledger.start_attempts("a", &[(id, "m2")]).unwrap();
     let asked = Settled { next_try: Some(at(90)), asked: true, ..settled(id, "a", None) };
     ledger.record(&[asked], at(61)).unwrap();
     assert!(due(&ledger, "a", 89, true).is_empty(), "a wait that the server asked for");
@@ -144,7 +144,7 @@ fn a_pause_postpones_what_the_agent_chose_itself() {
 fn a_message_under_way_at_the_end_is_unknown_and_sent_again() {
     let (temporary, ledger) = ledger();
     let (one, two) = (admit(&ledger, "t", &[("a", None)]), admit(&ledger, "u", &[("a", None)]));
-    ledger.start_attempt("a", &[one, two], "m").unwrap();
+    ledger.start_attempts("a", &[(one, "m"), (two, "m")]).unwrap();
     ledger.record(&[settled(two, "a", Some(Outcome::Accepted))], at(1)).unwrap();
     drop(ledger);
     let ledger = Ledger::open(temporary.path()).unwrap();
