@@ -55,6 +55,9 @@ pub enum Phase {
     },
 }
 
+/// So many digits of a part's fingerprint are kept: a result may have thousands of parts.
+const DIGITS: usize = 16;
+
 /// What has to survive a restart in the middle of a poll. The ledger keeps it as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -68,10 +71,9 @@ pub struct Progress {
     pub address: Option<String>,
     /// The server asked not to be bothered before, by our clock.
     pub not_before: Option<DateTime<Utc>>,
-    /// The fingerprint of the blocks of the part before.
-    pub digest: Option<String>,
-    /// The fingerprint of the blocks of part 1: what a server repeats that has lost count, or a cache before it.
-    pub first: Option<String>,
+    /// What the blocks of each part so far came to, the first digits of it, part 1 first; empty for a part without blocks.
+    /// A server that has lost count repeats one of them, and so does a cache before it.
+    pub digests: Vec<String>,
     /// The last reply was a part that had not been asked for.
     pub misnumbered: bool,
     /// Failed attempts in a row.
@@ -165,8 +167,7 @@ impl Poll {
             phase: Phase::Ask,
             address: None,
             not_before: None,
-            digest: None,
-            first: None,
+            digests: Vec::new(),
             misnumbered: false,
             failures: 0,
             abandoned: 0,
@@ -263,16 +264,14 @@ impl Poll {
         let Some(result_id) = response.result_id.clone().or_else(|| self.result_id()) else {
             return self.stop("the server says that there is more, but not how to ask for it (no result_id)".into());
         };
-        if let Some(before) = self.same_blocks(wanted, digest.as_ref()) {
+        let digest: String = digest.unwrap_or_default().chars().take(DIGITS).collect();
+        if let Some(before) = self.same_blocks(&digest) {
             return self.stop(format!("parts {before} and {wanted} hold the same blocks"));
         }
         if wanted >= MOST_PARTS {
             return self.stop(format!("the result has more than {MOST_PARTS} parts"));
         }
-        if wanted == 1 {
-            self.progress.first = digest.clone();
-        }
-        self.progress.digest = digest;
+        self.progress.digests.push(digest);
         self.progress.misnumbered = false;
         self.progress.failures = 0;
         let deadline = later(now, self.plan.patience);
@@ -281,12 +280,9 @@ impl Poll {
     }
 
     /// The part before that this one repeats under a number of its own: what it should have held would be lost.
-    fn same_blocks(&self, wanted: u32, digest: Option<&String>) -> Option<u32> {
-        let digest = digest?;
-        if self.progress.digest.as_ref() == Some(digest) {
-            return Some(wanted.saturating_sub(1));
-        }
-        (self.progress.first.as_ref() == Some(digest)).then_some(1)
+    fn same_blocks(&self, digest: &str) -> Option<usize> {
+        let same = self.progress.digests.iter().position(|before| before == digest && !digest.is_empty());
+        same.map(|index| index + 1)
     }
 
     /// One wrong part is thrown away and asked for again. A server that does it twice in a row does not count parts,
@@ -392,8 +388,7 @@ impl Poll {
         self.progress.phase = Phase::Ask;
         self.progress.address = None;
         self.progress.not_before = None;
-        self.progress.digest = None;
-        self.progress.first = None;
+        self.progress.digests.clear();
         self.progress.misnumbered = false;
         self.progress.failures = 0;
     }

@@ -179,14 +179,20 @@ fn two_successive_parts_with_the_same_blocks_are_an_error() {
 }
 
 #[test]
-fn part_1_again_under_a_later_number_is_an_error_also_after_a_restart() {
-    let mut poll = fetching();
-    assert_eq!(reply(&mut poll, part(true, Some("r"), Some(2)), Some("two")), Step::Store { last: false });
-    let written = serde_json::to_string(poll.progress()).unwrap();
-    let mut poll = Poll::resume(plan(), serde_json::from_str(&written).unwrap());
-    let step = reply(&mut poll, part(true, Some("r"), Some(3)), Some("one"));
-    assert!(matches!(&step, Step::Fail { class: Class::Stop, words } if words.contains("parts 1 and 3")), "{step:?}");
-    assert_eq!(poll.progress().phase, Phase::Ask);
+fn a_part_again_under_a_later_number_is_an_error_also_after_a_restart() {
+    for (again, words) in [("one", "parts 1 and 5"), ("two", "parts 2 and 5"), ("four", "parts 4 and 5")] {
+        let mut poll = fetching();
+        for (number, blocks) in [(2, Some("two")), (3, None), (4, Some("four"))] {
+            assert_eq!(reply(&mut poll, part(true, Some("r"), Some(number)), blocks), Step::Store { last: false });
+        }
+        let written = serde_json::to_string(poll.progress()).unwrap();
+        let mut poll = Poll::resume(plan(), serde_json::from_str(&written).unwrap());
+        let mut other = poll.clone();
+        assert_eq!(reply(&mut other, part(true, Some("r"), Some(5)), None), Step::Store { last: false });
+        let step = reply(&mut poll, part(true, Some("r"), Some(5)), Some(again));
+        assert!(matches!(&step, Step::Fail { class: Class::Stop, words: said } if said.contains(words)), "{step:?}");
+        assert_eq!(poll.progress().phase, Phase::Ask);
+    }
 }
 
 #[test]
