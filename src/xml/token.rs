@@ -81,7 +81,7 @@ impl<'a> StartTag<'a> {
     /// The attributes in document order, without the namespace declarations.
     pub fn attributes(&self) -> impl Iterator<Item = Attribute<'a>> + use<'a> {
         let (raw, scope) = (self.raw, self.scope);
-        self.spans.iter().filter(|span| !span.is_declaration(raw)).map(move |span| Attribute {
+        self.spans.iter().filter(|span| !span.is_declaration()).map(move |span| Attribute {
             name: span.resolved(raw, scope),
             raw: span.value(raw),
             quote: span.quote(raw),

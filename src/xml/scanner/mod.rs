@@ -221,6 +221,9 @@ impl Scanner {
         if piece.is_empty() {
             return Ok(());
         }
+        if window.legal && self.names.depth() > 0 {
+            return self.emit(Kind::Text, piece, consumer);
+        }
         if self.names.depth() == 0
             && let Some(at) = piece.iter().position(|&b| !chars::is_space(b))
         {
@@ -254,6 +257,11 @@ impl Scanner {
             return Err(self.broken(window, self.emitted, "text outside the root element"));
         }
         let rest = &window.bytes[at..];
+        if let Some((c, length)) = reference::predefined(rest) {
+            self.state = TEXT;
+            self.emit(Kind::Reference(c), &rest[..length], consumer)?;
+            return Ok(at + length);
+        }
         match reference::find(rest) {
             Found::Unfinished => Ok(self.stash(window, at, State::Reference)),
             found => Ok(at + self.resolved(window, rest, found, consumer)?),
