@@ -235,14 +235,14 @@ impl Slicer {
                 }
             }
             Kind::Start(_) | Kind::End => slice.fill_root(),
-            _ if is_blank(token) => {}
-            _ if outside => {
-                slice.shape = match slice.shape {
-                    Shape::Blank | Shape::Text => Shape::Text,
-                    Shape::Element | Shape::Fragment => Shape::Fragment,
-                };
-            }
-            _ => slice.fill_root(),
+            _ if outside => match slice.shape {
+                Shape::Text | Shape::Fragment => {}
+                _ if is_blank(token) => {}
+                Shape::Blank => slice.shape = Shape::Text,
+                Shape::Element => slice.shape = Shape::Fragment,
+            },
+            _ if slice.root.as_ref().is_some_and(|root| root.bare) && !is_blank(token) => slice.fill_root(),
+            _ => {}
         }
         Ok(())
     }
