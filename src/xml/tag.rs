@@ -264,11 +264,10 @@ impl Tag {
     }
 
     fn bind(&mut self, at: usize, prefix: &[u8], scope: &mut Scope) -> Bound {
-        let found = scope.find(prefix);
-        if found.is_none() {
+        scope.find(prefix).unwrap_or_else(|| {
             self.broken(at, FaultKind::UnboundPrefix(shown(prefix)));
-        }
-        found.unwrap_or_default()
+            Bound::Nothing
+        })
     }
 
     /// An attribute that occurs twice, by the name as written or as resolved (Namespaces in XML 1.0, 6.3).
@@ -318,6 +317,7 @@ impl Tag {
         self.name.end as usize
     }
 
+    #[cold]
     fn broken(&mut self, at: usize, fault: FaultKind) {
         self.fault.get_or_insert((at, fault));
     }

@@ -234,6 +234,9 @@ impl Scanner {
         legal: bool,
         consumer: &mut C,
     ) -> Result<(), Error<C::Error>> {
+        if legal {
+            return Ok(());
+        }
         match illegal(raw, legal) {
             Some((at, kind)) => self.fault_inside(window, &raw[..at], kind, consumer),
             None => Ok(()),
