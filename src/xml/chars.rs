@@ -10,6 +10,8 @@ pub(super) const NAME: u8 = 4;
 pub(super) const START: u8 = 8;
 /// Beyond ASCII.
 pub(super) const HIGH: u8 = 16;
+/// May stand in a part of a name, and is ASCII.
+pub(super) const PLAIN: u8 = 32;
 
 /// The classes of every byte.
 pub(super) static CLASS: [u8; 256] = classes();
@@ -21,8 +23,9 @@ const fn classes() -> [u8; 256] {
         table[byte] = match byte as u8 {
             b' ' | b'\t' | b'\r' | b'\n' => SPACE | END,
             b'=' | b'>' | b'/' | b'<' | b'"' | b'\'' => END,
-            b'A'..=b'Z' | b'a'..=b'z' | b'_' => NAME | START,
-            b'0'..=b'9' | b'-' | b'.' | b':' => NAME,
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' => NAME | START | PLAIN,
+            b'0'..=b'9' | b'-' | b'.' => NAME | PLAIN,
+            b':' => NAME,
             0x80.. => NAME | START | HIGH,
             _ => 0,
         };
@@ -71,12 +74,17 @@ pub(super) enum Illegal {
     Character(char),
 }
 
-/// Whether all of it is UTF-8 that a document may hold. Three passes that vectorise are faster than one that does not.
+/// Whether all of it is UTF-8 that a document may hold. Passes that vectorise are faster than one that does not, and most
+/// documents are ASCII.
 pub(super) fn are_legal(bytes: &[u8]) -> bool {
-    let control = bytes.iter().fold(false, |found, &b| found | ((b < 0x20) & (b != 9) & (b != 10) & (b != 13)));
+    let control = |b: u8| (b < 0x20) & (b != 9) & (b != 10) & (b != 13);
+    let (control, high) = bytes.iter().fold((false, 0), |(found, high), &b| (found | control(b), high | b));
+    if control || high < 0x80 {
+        return !control;
+    }
     // U+FFFE and U+FFFF are the only forbidden characters beyond the controls.
     let nonchar = |at: usize| matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF]));
-    !control && !memchr::memchr_iter(0xEF, bytes).any(nonchar) && std::str::from_utf8(bytes).is_ok()
+    !memchr::memchr_iter(0xEF, bytes).any(nonchar) && std::str::from_utf8(bytes).is_ok()
 }
 
 /// The first thing that a document may not hold, and where.

@@ -29,7 +29,7 @@ pub use document::{Document, Options};
 pub use error::{Error, Fault, FaultKind, Position, shown};
 pub use scanner::Scanner;
 pub use scope::{Binding, Scope, XML as XML_NAMESPACE};
-pub use token::{Attribute, Kind, Name, StartTag, Token};
+pub use token::{Attribute, Kind, Name, StartTag, Token, text};
 
 #[cfg(test)]
 mod tests;

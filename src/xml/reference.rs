@@ -30,15 +30,26 @@ pub(super) fn find(bytes: &[u8]) -> Found {
     }
 }
 
+/// The character that one of the predefined entities stands for, if `bytes` begin with a reference to one, and the length
+/// of that. Nearly all references are such.
+pub(super) fn predefined(bytes: &[u8]) -> Option<(char, usize)> {
+    match bytes {
+        [b'&', b'l', b't', b';', ..] => Some(('<', 4)),
+        [b'&', b'g', b't', b';', ..] => Some(('>', 4)),
+        [b'&', b'a', b'm', b'p', b';', ..] => Some(('&', 5)),
+        [b'&', b'q', b'u', b'o', b't', b';', ..] => Some(('"', 6)),
+        [b'&', b'a', b'p', b'o', b's', b';', ..] => Some(('\'', 6)),
+        _ => None,
+    }
+}
+
 /// The character that a whole reference, `&` and `;` included, stands for.
 pub(super) fn resolve(reference: &[u8]) -> Result<char, FaultKind> {
+    if let Some((c, _)) = predefined(reference) {
+        return Ok(c);
+    }
     let name = &reference[1..reference.len() - 1];
     match name {
-        b"lt" => Ok('<'),
-        b"gt" => Ok('>'),
-        b"amp" => Ok('&'),
-        b"quot" => Ok('"'),
-        b"apos" => Ok('\''),
         [b'#', digits @ ..] => character(digits).ok_or_else(|| FaultKind::BadCharacterReference(shown(reference))),
         _ => Err(FaultKind::UndeclaredEntity(shown(name))),
     }

@@ -1,6 +1,5 @@
 //! The namespace bindings in scope (Namespaces in XML 1.0, sections 2 to 6).
 
-use std::mem;
 use std::ops::Range;
 
 use super::chars::is_ncname;
@@ -17,7 +16,7 @@ const MAX_BINDINGS: usize = 1024;
 /// Prefixes and values of all declarations in scope together.
 const MAX_BYTES: usize = 1 << 20;
 /// Places for prefixes resolved recently.
-const PLACES: usize = 1024;
+const PLACES: usize = 512;
 
 /// One namespace declaration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,14 +36,29 @@ pub struct Binding<'a> {
 pub struct Scope {
     /// Prefixes, values and URIs, in the order of `entries`.
     text: Vec<u8>,
+    /// The bindings in scope. Behind them stay those of elements that ended until others take their place: block after
+    /// block declares the same, and what was found good once need not be looked at again.
     entries: Vec<Entry>,
+    /// How many of the entries are in scope.
+    live: usize,
     /// How deep the current element is.
     depth: usize,
-    /// A place per hash of a prefix: one more than the index of the entry it was last resolved to. Documents use few
-    /// prefixes over and over, but may declare more than a hundred.
+    /// A place per hash of a prefix: the index of the entry it was last declared as or resolved to. Documents use few
+    /// prefixes over and over, but may declare more than a hundred. An entry that is in scope and has the prefix is the
+    /// innermost one that has it, since every declaration takes its place.
     recent: Box<[u16; PLACES]>,
-    /// Whether any place is taken.
-    remembered: bool,
+}
+
+/// What a name's prefix stands for, while its element is the current one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Bound {
+    /// No namespace.
+    #[default]
+    Nothing,
+    Xml,
+    Xmlns,
+    /// The URI of the entry at this index.
+    Entry(u16),
 }
 
 #[derive(Debug)]
@@ -54,69 +68,65 @@ struct Entry {
     raw: Range<usize>,
     uri: Range<usize>,
     quote: u8,
+    /// The place of the prefix.
+    place: u16,
 }
 
 impl Default for Scope {
     fn default() -> Self {
-        let recent = Box::new([0; PLACES]);
-        Self { text: Vec::new(), entries: Vec::new(), depth: 0, recent, remembered: false }
+        Self { text: Vec::new(), entries: Vec::new(), live: 0, depth: 0, recent: Box::new([0; PLACES]) }
     }
 }
 
 impl Scope {
-    /// The URI a prefix stands for; the empty prefix asks for the default namespace, which is empty where there is
-    /// none. `None` where the prefix is not bound.
-    pub fn resolve(&self, prefix: &[u8]) -> Option<&[u8]> {
-        self.search(prefix).map(|at| &self.text[self.entries[at].uri.clone()]).or(match prefix {
-            b"" => Some(b""),
-            b"xml" => Some(XML.as_bytes()),
-            b"xmlns" => Some(XMLNS.as_bytes()),
-            _ => None,
-        })
-    }
-
     /// What the current element inherits: the bindings of its ancestors that are still visible and that it does not
     /// declare itself, sorted by prefix. An undeclared default namespace is not among them.
     pub fn inherited(&self) -> Vec<Binding<'_>> {
-        let mut order: Vec<usize> = (0..self.entries.len()).collect();
-        order.sort_unstable_by_key(|&at| (&self.text[self.entries[at].prefix.clone()], at));
-        let innermost = |pair: &[usize]| self.binding(pair[0]).prefix != self.binding(pair[1]).prefix;
-        let visible = (0..order.len()).filter(|&i| order.get(i..i + 2).is_none_or(innermost)).map(|i| order[i]);
-        visible
-            .filter(|&at| self.entries[at].depth < self.depth)
-            .map(|at| self.binding(at))
-            .filter(|binding| !binding.uri.is_empty())
-            .collect()
-    }
-
-    fn binding(&self, at: usize) -> Binding<'_> {
-        let entry = &self.entries[at];
-        Binding {
-            prefix: &self.text[entry.prefix.clone()],
-            uri: &self.text[entry.uri.clone()],
-            raw: &self.text[entry.raw.clone()],
-            quote: entry.quote,
-        }
-    }
-
-    fn search(&self, prefix: &[u8]) -> Option<usize> {
-        if self.entries.is_empty() {
-            return None;
-        }
-        let matches = |at: &usize| self.text[self.entries[*at].prefix.clone()] == *prefix;
-        let recent = usize::from(self.recent[place(prefix)]).checked_sub(1).filter(matches);
-        recent.or_else(|| (0..self.entries.len()).rev().find(matches))
-    }
-
-    /// Whether a prefix is bound, and remembers where.
-    pub(super) fn binds(&mut self, prefix: &[u8]) -> bool {
-        match self.search(prefix) {
-            Some(at) => {
-                self.recent[place(prefix)] = u16::try_from(at + 1).unwrap_or_default();
-                self.remembered = true;
-                true
+        let prefix = |at: usize| self.prefix(&self.entries[at]);
+        let (outer, own) = self.in_scope().split_at(self.in_scope().partition_point(|entry| entry.depth < self.depth));
+        let mut order: Vec<usize> = (0..outer.len()).collect();
+        order.sort_unstable_by_key(|&at| (prefix(at), at));
+        let innermost = |i: usize| order.get(i + 1).is_none_or(|&next| prefix(next) != prefix(order[i]));
+        let mut visible: Vec<(bool, usize)> =
+            (0..order.len()).filter(|&i| innermost(i)).map(|i| (true, order[i])).collect();
+        for entry in own {
+            if let Ok(hidden) = visible.binary_search_by_key(&self.prefix(entry), |&(_, at)| prefix(at)) {
+                visible[hidden].0 = false;
             }
-            None => self.resolve(prefix).is_some(),
+        }
+        let visible = visible.into_iter().filter(|(visible, _)| *visible);
+        visible.map(|(_, at)| self.binding(&self.entries[at])).filter(|binding| !binding.uri.is_empty()).collect()
+    }
+
+    /// The URI of what [`find`](Self::find) found.
+    pub(super) fn uri(&self, bound: Bound) -> &[u8] {
+        match bound {
+            Bound::Nothing => b"",
+            Bound::Xml => XML.as_bytes(),
+            Bound::Xmlns => XMLNS.as_bytes(),
+            Bound::Entry(at) => &self.text[self.entries[usize::from(at)].uri.clone()],
+        }
+    }
+
+    /// What a prefix stands for; the empty prefix asks for the default namespace. `None` where it is not bound.
+    pub(super) fn find(&mut self, prefix: &[u8]) -> Option<Bound> {
+        let place = place(prefix);
+        let recent = self.recent[place];
+        if self.in_scope().get(usize::from(recent)).is_some_and(|entry| self.prefix(entry) == prefix) {
+            return Some(Bound::Entry(recent));
+        }
+        match self.in_scope().iter().rposition(|entry| self.prefix(entry) == prefix) {
+            Some(at) => {
+                // There are never more entries than a place can tell apart.
+                self.recent[place] = at as u16;
+                Some(Bound::Entry(at as u16))
+            }
+            None => match prefix {
+                b"" => Some(Bound::Nothing),
+                b"xml" => Some(Bound::Xml),
+                b"xmlns" => Some(Bound::Xmlns),
+                _ => None,
+            },
         }
     }
 
@@ -127,35 +137,63 @@ impl Scope {
 
     /// An element ends; its parent is the current one.
     pub(super) fn leave(&mut self) {
-        while let Some(entry) = self.entries.pop_if(|entry| entry.depth >= self.depth) {
-            self.text.truncate(entry.prefix.start);
-            self.forget();
+        while self.in_scope().last().is_some_and(|entry| entry.depth >= self.depth) {
+            self.live -= 1;
         }
         self.depth -= 1;
     }
 
     /// Takes a declaration of the current element; the prefix is empty for the default namespace.
     pub(super) fn declare(&mut self, prefix: &[u8], raw: &[u8], quote: u8) -> Result<(), FaultKind> {
-        let uri = normalise(raw);
-        check(prefix, &uri)?;
-        if self.entries.len() >= MAX_BINDINGS {
-            return Err(FaultKind::TooManyNamespaces(MAX_BINDINGS));
+        let again = self.entries.get(self.live).is_some_and(|entry| {
+            let binding = self.binding(entry);
+            binding.prefix == prefix && binding.raw == raw && binding.quote == quote
+        });
+        if !again {
+            self.add(prefix, raw, quote)?;
         }
-        if self.text.len() + prefix.len() + 2 * raw.len() > MAX_BYTES {
-            return Err(FaultKind::NamespacesTooLong(MAX_BYTES));
-        }
-        let prefix = self.keep(prefix);
-        let raw_kept = self.keep(raw);
-        let uri = if *uri == *raw { raw_kept.clone() } else { self.keep(&uri) };
-        self.entries.push(Entry { depth: self.depth, prefix, raw: raw_kept, uri, quote });
-        self.forget();
+        let entry = &mut self.entries[self.live];
+        entry.depth = self.depth;
+        self.recent[usize::from(entry.place)] = self.live as u16;
+        self.live += 1;
         Ok(())
     }
 
-    /// The bindings have changed.
-    fn forget(&mut self) {
-        if mem::take(&mut self.remembered) {
-            self.recent.fill(0);
+    /// Puts an entry behind those in scope, where others may have stood.
+    fn add(&mut self, prefix: &[u8], raw: &[u8], quote: u8) -> Result<(), FaultKind> {
+        let uri = normalise(raw);
+        check(prefix, &uri)?;
+        if self.live >= MAX_BINDINGS {
+            return Err(FaultKind::TooManyNamespaces(MAX_BINDINGS));
+        }
+        let length = self.in_scope().last().map_or(0, |last| last.raw.end.max(last.uri.end));
+        if length + prefix.len() + 2 * raw.len() > MAX_BYTES {
+            return Err(FaultKind::NamespacesTooLong(MAX_BYTES));
+        }
+        self.entries.truncate(self.live);
+        self.text.truncate(length);
+        let place = place(prefix) as u16;
+        let prefix = self.keep(prefix);
+        let raw_kept = self.keep(raw);
+        let uri = if *uri == *raw { raw_kept.clone() } else { self.keep(&uri) };
+        self.entries.push(Entry { depth: self.depth, prefix, raw: raw_kept, uri, quote, place });
+        Ok(())
+    }
+
+    fn in_scope(&self) -> &[Entry] {
+        &self.entries[..self.live]
+    }
+
+    fn prefix(&self, entry: &Entry) -> &[u8] {
+        &self.text[entry.prefix.clone()]
+    }
+
+    fn binding(&self, entry: &Entry) -> Binding<'_> {
+        Binding {
+            prefix: self.prefix(entry),
+            uri: &self.text[entry.uri.clone()],
+            raw: &self.text[entry.raw.clone()],
+            quote: entry.quote,
         }
     }
 
@@ -166,9 +204,11 @@ impl Scope {
     }
 }
 
+/// The place of a prefix. Its length and three of its bytes tell most prefixes of a document apart.
 fn place(prefix: &[u8]) -> usize {
-    let hash = prefix.iter().fold(0, |hash: usize, byte| hash.wrapping_mul(31).wrapping_add(usize::from(*byte)));
-    hash % PLACES
+    let byte = |at: usize| usize::from(prefix.get(at).copied().unwrap_or_default());
+    let (middle, last) = (prefix.len() / 2, prefix.len().wrapping_sub(1));
+    (prefix.len() + 5 * byte(0) + 31 * byte(middle) + 127 * byte(last)) % PLACES
 }
 
 /// The constraints on declarations (Namespaces in XML 1.0, section 3).
@@ -196,23 +236,77 @@ mod tests {
         scope.declare(prefix.as_bytes(), uri.as_bytes(), b'"')
     }
 
+    /// The namespace of a prefix, looked up twice: what was found is remembered.
+    fn resolve(scope: &mut Scope, prefix: &str) -> Option<String> {
+        let found = scope.find(prefix.as_bytes());
+        assert_eq!(scope.find(prefix.as_bytes()), found);
+        found.map(|bound| String::from_utf8(scope.uri(bound).to_vec()).unwrap())
+    }
+
     #[test]
     fn inner_bindings_hide_outer_ones_until_their_element_ends() {
         let mut scope = Scope::default();
         scope.enter(1);
         declare(&mut scope, "p", "outer").unwrap();
-        assert!(scope.binds(b"p"));
-        scope.enter(2);
-        declare(&mut scope, "p", "inner").unwrap();
-        assert_eq!(scope.resolve(b"p"), Some(&b"inner"[..]));
-        assert!(scope.binds(b"p"));
-        assert_eq!(scope.resolve(b"p"), Some(&b"inner"[..]));
+        assert_eq!(resolve(&mut scope, "p").as_deref(), Some("outer"));
+        for inner in ["inner", "inner", "other", "inner"] {
+            scope.enter(2);
+            assert_eq!(resolve(&mut scope, "p").as_deref(), Some("outer"));
+            declare(&mut scope, "p", inner).unwrap();
+            assert_eq!(resolve(&mut scope, "p").as_deref(), Some(inner));
+            scope.leave();
+            assert_eq!(resolve(&mut scope, "p").as_deref(), Some("outer"));
+        }
         scope.leave();
-        assert_eq!(scope.resolve(b"p"), Some(&b"outer"[..]));
+        assert_eq!(resolve(&mut scope, "p"), None);
+        assert_eq!(resolve(&mut scope, "").as_deref(), Some(""));
+        assert_eq!(resolve(&mut scope, "xml").as_deref(), Some(XML));
+    }
+
+    #[test]
+    fn what_ended_is_bound_no_more_and_gives_way_to_other_bindings() {
+        let mut scope = Scope::default();
+        scope.enter(1);
+        declare(&mut scope, "a", "1").unwrap();
+        let lists: [&[(&str, &str)]; 6] = [
+            &[("b", "2"), ("c", "3"), ("d", "4")],
+            &[("b", "2"), ("c", "3"), ("d", "4")],
+            &[("b", "2")],
+            &[("c", "3"), ("b", "2")],
+            &[("b", "2"), ("c", "a longer one &amp; another"), ("d", "4")],
+            &[("b", "2"), ("c", "3"), ("c", "5")],
+        ];
+        for list in lists {
+            scope.enter(2);
+            for prefix in ["b", "c", "d"] {
+                assert_eq!(resolve(&mut scope, prefix), None, "{prefix} before {list:?}");
+            }
+            list.iter().for_each(|(prefix, uri)| declare(&mut scope, prefix, uri).unwrap());
+            for prefix in ["a", "b", "c", "d"] {
+                let declared = list.iter().rev().find(|(declared, _)| *declared == prefix);
+                let expected =
+                    declared.map(|(_, uri)| uri.replace("&amp;", "&")).or((prefix == "a").then(|| "1".into()));
+                assert_eq!(resolve(&mut scope, prefix), expected, "{prefix} in {list:?}");
+            }
+            let inherited: Vec<_> = scope.inherited().iter().map(|b| b.prefix).collect();
+            assert_eq!(inherited, [b"a"]);
+            scope.leave();
+        }
+    }
+
+    #[test]
+    fn a_declaration_that_was_refused_is_refused_again() {
+        let mut scope = Scope::default();
+        scope.enter(1);
+        declare(&mut scope, "p", "u").unwrap();
         scope.leave();
-        assert_eq!(scope.resolve(b"p"), None);
-        assert_eq!(scope.resolve(b""), Some(&b""[..]));
-        assert_eq!(scope.resolve(b"xml"), Some(XML.as_bytes()));
+        for _ in 0..2 {
+            scope.enter(1);
+            assert!(declare(&mut scope, "p", "").is_err());
+            assert_eq!(resolve(&mut scope, "p"), None);
+            declare(&mut scope, "p", "u").unwrap();
+            scope.leave();
+        }
     }
 
     #[test]
@@ -239,7 +333,7 @@ mod tests {
         declare(&mut scope, "", "").unwrap();
         scope.enter(3);
         assert_eq!(scope.inherited(), []);
-        assert_eq!(scope.resolve(b""), Some(&b""[..]));
+        assert_eq!(resolve(&mut scope, "").as_deref(), Some(""));
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Reading one start tag (XML 1.0, 3.1; Namespaces in XML 1.0, sections 4 to 6).
 
-use super::chars::{CLASS, END, HIGH, NAME, START, is_ncname, is_space};
+use super::chars::{CLASS, END, HIGH, NAME, PLAIN, START, is_ncname, is_space};
 use super::error::{FaultKind, shown};
 use super::reference::first_fault;
-use super::scope::Scope;
+use super::scope::{Bound, Scope};
 use super::token::Name;
 
 /// Attributes read of one tag.
@@ -14,6 +14,12 @@ const MAX_ATTRIBUTES: usize = 1024;
 pub(super) struct Span {
     name: NameSpan,
     value: (u32, u32),
+    /// Length, first and last byte of the local name: where these differ, the names do.
+    glance: u32,
+    /// Whether it is a namespace declaration.
+    declares: bool,
+    /// What the prefix stands for, once that is resolved.
+    bound: Bound,
 }
 
 /// Where a name stands in its tag.
@@ -29,6 +35,8 @@ struct NameSpan {
 #[derive(Debug, Default)]
 pub(super) struct Tag {
     name: NameSpan,
+    /// What the name's prefix, or its absence, stands for.
+    bound: Bound,
     pub(super) empty: bool,
     pub(super) spans: Vec<Span>,
     /// The first broken rule, and where in the tag.
@@ -40,6 +48,14 @@ pub(super) struct Tag {
 pub(super) struct Unreadable;
 
 impl Span {
+    fn new(raw: &[u8], name: NameSpan, value: (u32, u32)) -> Self {
+        let (prefix, local) = name.parts(raw);
+        let declares = if prefix.is_empty() { local == b"xmlns" } else { prefix == b"xmlns" };
+        let edge = |byte: Option<&u8>| u32::from(byte.copied().unwrap_or_default());
+        let glance = (local.len() as u32) << 16 | edge(local.first()) << 8 | edge(local.last());
+        Self { name, value, glance, declares, bound: Bound::Nothing }
+    }
+
     /// The value as written.
     pub(super) fn value<'a>(&self, raw: &'a [u8]) -> &'a [u8] {
         slice(raw, self.value)
@@ -51,24 +67,14 @@ impl Span {
     }
 
     /// Whether it is a namespace declaration.
-    pub(super) fn is_declaration(&self, raw: &[u8]) -> bool {
-        self.declared(raw).is_some()
-    }
-
-    /// The prefix that it declares, empty for the default namespace.
-    fn declared<'a>(&self, raw: &'a [u8]) -> Option<&'a [u8]> {
-        match self.name.parts(raw) {
-            (b"", b"xmlns") => Some(b""),
-            (b"xmlns", prefix) => Some(prefix),
-            _ => None,
-        }
+    pub(super) fn is_declaration(&self) -> bool {
+        self.declares
     }
 
     /// The name, its namespace looked up. An attribute without a prefix is in no namespace.
     pub(super) fn resolved<'a>(&self, raw: &'a [u8], scope: &'a Scope) -> Name<'a> {
         let (prefix, local) = self.name.parts(raw);
-        let namespace = if prefix.is_empty() { b"" } else { scope.resolve(prefix).unwrap_or_default() };
-        Name { prefix, local, namespace }
+        Name { prefix, local, namespace: scope.uri(self.bound) }
     }
 }
 
@@ -91,6 +97,46 @@ fn slice(raw: &[u8], (start, end): (u32, u32)) -> &[u8] {
 }
 
 impl Tag {
+    /// Reads the tag that some bytes begin with, if all of it is there and everything in it is as it should be, and
+    /// returns its length. Nearly all tags are read here, in one pass. `None` says no more than that this one is to be
+    /// read by [`read`](Tag::read), which tells what is wrong.
+    pub(super) fn read_plain(&mut self, bytes: &[u8]) -> Option<usize> {
+        self.spans.clear();
+        self.fault = None;
+        self.name = plain_name(bytes, 1)?;
+        let mut at = self.name.end as usize;
+        loop {
+            let start = skip_space(bytes, at, bytes.len());
+            let next = *bytes.get(start)?;
+            if next == b'>' || next == b'/' {
+                self.empty = next == b'/';
+                let last = if self.empty { start + 1 } else { start };
+                return (*bytes.get(last)? == b'>').then_some(last + 1);
+            }
+            if start == at || self.spans.len() == MAX_ATTRIBUTES {
+                return None;
+            }
+            at = self.plain_attribute(bytes, start)?;
+        }
+    }
+
+    /// Reads the attribute at `start`, in whose value there is no reference, and returns where it ends.
+    fn plain_attribute(&mut self, bytes: &[u8], start: usize) -> Option<usize> {
+        let name = plain_name(bytes, start)?;
+        let equals = skip_space(bytes, name.end as usize, bytes.len());
+        let open = skip_space(bytes, equals + 1, bytes.len());
+        let quote = *bytes.get(open)?;
+        if bytes[equals] != b'=' || (quote != b'"' && quote != b'\'') {
+            return None;
+        }
+        let close = open + 1 + memchr::memchr3(quote, b'<', b'&', &bytes[open + 1..])?;
+        if bytes[close] != quote {
+            return None;
+        }
+        self.spans.push(Span::new(bytes, name, (open as u32 + 1, close as u32)));
+        Some(close + 1)
+    }
+
     /// Reads a whole tag, from its `<` to its `>`. What is broken is left in `fault`.
     pub(super) fn read(&mut self, raw: &[u8]) -> Result<(), Unreadable> {
         self.spans.clear();
@@ -151,7 +197,7 @@ impl Tag {
         }
         if self.spans.len() < MAX_ATTRIBUTES {
             let value = (open as u32 + 1, (open + 1 + length) as u32);
-            self.spans.push(Span { name, value });
+            self.spans.push(Span::new(raw, name, value));
         } else {
             self.broken(start, FaultKind::TooManyAttributes(MAX_ATTRIBUTES));
         }
@@ -190,22 +236,26 @@ impl Tag {
     pub(super) fn resolve(&mut self, raw: &[u8], scope: &mut Scope) {
         for at in 0..self.spans.len() {
             let span = self.spans[at];
-            if let Some(prefix) = span.declared(raw)
-                && let Err(fault) = scope.declare(prefix, span.value(raw), span.quote(raw))
-            {
-                self.broken(span.name.start as usize, fault);
+            if span.declares {
+                let (scheme, declared) = span.name.parts(raw);
+                let (prefix, bound) =
+                    if scheme.is_empty() { (scheme, Bound::Nothing) } else { (declared, Bound::Xmlns) };
+                self.spans[at].bound = bound;
+                if let Err(fault) = scope.declare(prefix, span.value(raw), span.quote(raw)) {
+                    self.broken(span.name.start as usize, fault);
+                }
             }
         }
         let (prefix, _) = self.name.parts(raw);
         if prefix == b"xmlns" {
             self.broken(1, FaultKind::BadNamespace("an element with the prefix xmlns"));
         }
-        self.bound(1, prefix, scope);
+        self.bound = self.bind(1, prefix, scope);
         for at in 0..self.spans.len() {
-            let name = self.spans[at].name;
+            let Span { name, declares, .. } = self.spans[at];
             let (prefix, _) = name.parts(raw);
-            if !prefix.is_empty() {
-                self.bound(name.start as usize, prefix, scope);
+            if !declares && !prefix.is_empty() {
+                self.spans[at].bound = self.bind(name.start as usize, prefix, scope);
             }
         }
         if let Some(name) = self.duplicate(raw, scope) {
@@ -213,15 +263,19 @@ impl Tag {
         }
     }
 
-    fn bound(&mut self, at: usize, prefix: &[u8], scope: &mut Scope) {
-        if !scope.binds(prefix) {
+    fn bind(&mut self, at: usize, prefix: &[u8], scope: &mut Scope) -> Bound {
+        scope.find(prefix).unwrap_or_else(|| {
             self.broken(at, FaultKind::UnboundPrefix(shown(prefix)));
-        }
+            Bound::Nothing
+        })
     }
 
     /// An attribute that occurs twice, by the name as written or as resolved (Namespaces in XML 1.0, 6.3).
     fn duplicate(&self, raw: &[u8], scope: &Scope) -> Option<NameSpan> {
         const FEW: usize = 8;
+        if self.differ(raw) {
+            return None;
+        }
         let identity = |at: usize| {
             let name = self.spans[at].resolved(raw, scope);
             (name.local, name.namespace)
@@ -238,10 +292,19 @@ impl Tag {
         order.windows(2).find(|pair| identity(pair[0]) == identity(pair[1])).map(|pair| name(pair[0].max(pair[1])))
     }
 
+    /// Whether no two local names are the same, where it takes little to see that.
+    fn differ(&self, raw: &[u8]) -> bool {
+        const MANY: usize = 32;
+        let local = |span: &Span| span.name.parts(raw).1;
+        let same = |one: &Span, other: &Span| one.glance == other.glance && local(one) == local(other);
+        let new = |(at, span): (usize, &Span)| !self.spans[..at].iter().any(|other| same(span, other));
+        self.spans.len() <= MANY && self.spans.iter().enumerate().all(new)
+    }
+
     /// The element's name, resolved.
     pub(super) fn resolved<'a>(&self, raw: &'a [u8], scope: &'a Scope) -> Name<'a> {
         let (prefix, local) = self.name.parts(raw);
-        Name { prefix, local, namespace: scope.resolve(prefix).unwrap_or_default() }
+        Name { prefix, local, namespace: scope.uri(self.bound) }
     }
 
     /// The element's name as written.
@@ -254,9 +317,28 @@ impl Tag {
         self.name.end as usize
     }
 
+    #[cold]
     fn broken(&mut self, at: usize, fault: FaultKind) {
         self.fault.get_or_insert((at, fault));
     }
+}
+
+/// Reads the name at `start`, if it is in ASCII and is one.
+fn plain_name(bytes: &[u8], start: usize) -> Option<NameSpan> {
+    let (mut colon, mut end) = (0, plain_part(bytes, start)?);
+    if bytes.get(end) == Some(&b':') {
+        (colon, end) = (end, plain_part(bytes, end + 1)?);
+    }
+    Some(NameSpan { start: start as u32, end: end as u32, colon: colon as u32 })
+}
+
+/// Where the part of a name ends that begins at `start`.
+fn plain_part(bytes: &[u8], start: usize) -> Option<usize> {
+    let (first, rest) = bytes.get(start..)?.split_first()?;
+    if CLASS[usize::from(*first)] & (START | HIGH) != START {
+        return None;
+    }
+    Some(start + 1 + rest.iter().position(|&b| CLASS[usize::from(b)] & PLAIN == 0)?)
 }
 
 fn skip_space(raw: &[u8], mut at: usize, end: usize) -> usize {

@@ -21,7 +21,10 @@ impl Characters {
             }
             Kind::Reference(c) => {
                 self.carriage_return = false;
-                text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+                match u8::try_from(c) {
+                    Ok(byte) if byte.is_ascii() => text.push(byte),
+                    _ => text.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes()),
+                }
             }
             _ => self.carriage_return = false,
         }

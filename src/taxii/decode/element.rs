@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 
-use crate::xml::{StartTag, is_space};
+use crate::xml::{self, StartTag, is_space};
 
 /// What is kept of an element that messages know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Keep {
     /// Its children.
+    #[default]
     Children,
     /// Its text and its children.
     Text,
@@ -110,6 +111,8 @@ const COST: usize = 128;
 pub(super) struct Element {
     /// The local name. Its namespace is one of TAXII's.
     pub(super) name: &'static str,
+    /// What is kept of it.
+    pub(super) keep: Keep,
     attributes: Vec<(&'static str, String)>,
     /// The characters that stand directly in it, or all that stands in it as XML.
     pub(super) text: Vec<u8>,
@@ -131,13 +134,13 @@ pub(super) fn message_name(local: &[u8]) -> Option<&'static str> {
 
 impl Element {
     /// An element with the known ones of a tag's attributes.
-    pub(super) fn new(name: &'static str, tag: &StartTag<'_>) -> Self {
+    pub(super) fn new(name: &'static str, keep: Keep, tag: &StartTag<'_>) -> Self {
         let mut attributes = Vec::new();
         for attribute in tag.attributes().filter(|attribute| attribute.name.prefix.is_empty()) {
             let known = ATTRIBUTES.iter().find(|name| name.as_bytes() == attribute.name.local);
             attributes.extend(known.map(|name| (*name, attribute.value().into_owned())));
         }
-        Self { name, attributes, ..Self::default() }
+        Self { name, keep, attributes, ..Self::default() }
     }
 
     /// What it takes in memory, about.
@@ -167,7 +170,7 @@ impl Element {
 
     /// Its text without the white space around it.
     pub(super) fn trimmed(&self) -> Cow<'_, str> {
-        String::from_utf8_lossy(trim(&self.text))
+        xml::text(trim(&self.text))
     }
 
     /// The trimmed text of a child, if there is any.

@@ -58,7 +58,7 @@ pub(super) fn prose(element: &Element, name: &str) -> Option<String> {
 
 /// A timestamp, if it is there and can be read.
 pub(super) fn timestamp(element: &Element, name: &str) -> Option<Timestamp> {
-    Timestamp::parse(&element.value(name)?)
+    Timestamp::parse(&element.last(name)?.trimmed())
 }
 
 fn header(root: &Element) -> Header {

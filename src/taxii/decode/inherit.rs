@@ -61,9 +61,10 @@ impl Declarations {
             }
         }
         for local in INHERITED {
-            let own = tag.attributes().any(|a| a.name.namespace == XML_NAMESPACE.as_bytes() && a.name.local == local);
             let nearest = surroundings.attributes.iter().rev().find(|attribute| attribute.local == local);
-            if let (false, Some(attribute)) = (own, nearest) {
+            let own =
+                || tag.attributes().any(|a| a.name.namespace == XML_NAMESPACE.as_bytes() && a.name.local == local);
+            if let Some(attribute) = nearest.filter(|_| !own()) {
                 declarations.write([b"xml", b":", local], &attribute.raw, attribute.quote);
             }
         }

@@ -56,26 +56,12 @@ impl<S: BlockSink> Consumer for Reader<S> {
     type Error = DecodeError<S::Error>;
 
     fn token(&mut self, token: Token<'_>) -> Result<(), Self::Error> {
-        if let Some((depth, inside)) = self.inside {
-            if token.depth == depth && matches!(token.kind, Kind::End) {
-                self.inside = None;
-                if self.open.len() == depth {
-                    return self.end(depth);
-                }
-                self.surroundings.leave(depth);
-                return Ok(());
-            }
-            return match inside {
-                Inside::Content => self.slicer.token(&token, &self.surroundings, &mut self.sink),
-                Inside::Skipped => Ok(()),
-                Inside::Xml | Inside::Raw => self.capture(&token, depth, inside),
-            };
+        if let Some((_, Inside::Content)) = self.inside
+            && self.slicer.keeps(&token)
+        {
+            return Ok(());
         }
-        match token.kind {
-            Kind::Start(tag) => self.start(&tag, token.depth),
-            Kind::End => self.end(token.depth),
-            _ => self.text(&token),
-        }
+        self.read(&token)
     }
 
     fn fault(&mut self, fault: Fault) -> Result<(), Self::Error> {
@@ -117,6 +103,30 @@ impl<S: BlockSink> Reader<S> {
         (self.message, self.sink)
     }
 
+    /// Takes the next token.
+    fn read(&mut self, token: &Token<'_>) -> Result<(), DecodeError<S::Error>> {
+        if let Some((depth, inside)) = self.inside {
+            if token.depth == depth && matches!(token.kind, Kind::End) {
+                self.inside = None;
+                if self.open.len() == depth {
+                    return self.end(depth);
+                }
+                self.surroundings.leave(depth);
+                return Ok(());
+            }
+            return match inside {
+                Inside::Content => self.slicer.token(token, &self.surroundings, &mut self.sink),
+                Inside::Skipped => Ok(()),
+                Inside::Xml | Inside::Raw => self.capture(token, depth, inside),
+            };
+        }
+        match token.kind {
+            Kind::Start(tag) => self.start(&tag, token.depth),
+            Kind::End => self.end(token.depth),
+            _ => self.text(token),
+        }
+    }
+
     fn start(&mut self, tag: &StartTag<'_>, depth: usize) -> Result<(), DecodeError<S::Error>> {
         if depth == 1 {
             self.version = Some(version(tag)?);
@@ -132,7 +142,7 @@ impl<S: BlockSink> Reader<S> {
             self.inside = Some((depth, Inside::Content));
             return Ok(());
         }
-        let element = Element::new(name, tag);
+        let element = Element::new(name, keep, tag);
         self.spend(element.cost())?;
         self.open.push(element);
         self.keep = keep;
@@ -177,7 +187,7 @@ impl<S: BlockSink> Reader<S> {
             _ if element.name == BLOCK => self.block(&element),
             Some(parent) => {
                 // A text goes on after a child.
-                self.keep = element::known(parent.name.as_bytes()).map_or(Keep::Children, |(_, keep)| keep);
+                self.keep = parent.keep;
                 parent.children.push(element);
                 Ok(())
             }

@@ -15,7 +15,7 @@ use super::text::Text;
 use super::{BlockSink, DecodeError, Limits};
 use crate::taxii::Version;
 use crate::taxii::message::{Content, Fault, Format, RootElement};
-use crate::xml::{FaultKind, Kind, StartTag, Token, is_space};
+use crate::xml::{self, FaultKind, Kind, StartTag, Token, is_space};
 
 /// Contents up to this length in bytes, as they were sent, are decided on as a whole.
 const HELD: usize = 256 << 10;
@@ -102,7 +102,7 @@ struct Root {
 
 /// The root of a document, as far as it tells what the document is.
 pub(super) fn root_element(tag: &StartTag<'_>) -> RootElement {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let text = |bytes| xml::text(bytes).into_owned();
     RootElement {
         namespace: text(tag.name.namespace),
         local: text(tag.name.local),
@@ -127,12 +127,30 @@ impl Slicer {
     }
 
     /// Is told of a broken rule in the token that comes next. The content is set aside, but read to its end.
-    pub(super) fn fault(&mut self, fault: &crate::xml::Fault) {
+    pub(super) fn fault(&mut self, fault: &xml::Fault) {
         self.slice.fault.get_or_insert_with(|| match fault.kind {
             FaultKind::TooDeep(_) => Fault::TooDeep(self.limits.depth),
             _ => Fault::NotWellFormed(fault.to_string()),
         });
         self.end_text();
+    }
+
+    /// Takes the next token if it is one of the many from which nothing is to be learnt but that they are there: what
+    /// stands deep in an element that is held, and the pieces of a text that is.
+    pub(super) fn keeps(&mut self, token: &Token<'_>) -> bool {
+        let deep = token.depth > CONTENT_DEPTH + 1;
+        let text = self.slice.shape == Shape::Text && matches!(token.kind, Kind::Text | Kind::Reference(_));
+        let fits = token.raw.len() <= HELD.saturating_sub(self.raw.len());
+        if !(deep || text) || !fits || !matches!(self.slice.stage, Stage::Held) {
+            return false;
+        }
+        self.raw.extend_from_slice(token.raw);
+        if text {
+            self.slice.characters.append(token, &mut self.text);
+        } else {
+            self.slice.fill_root();
+        }
+        true
     }
 
     /// Takes the next token of the content.
@@ -235,14 +253,14 @@ impl Slicer {
                 }
             }
             Kind::Start(_) | Kind::End => slice.fill_root(),
-            _ if is_blank(token) => {}
-            _ if outside => {
-                slice.shape = match slice.shape {
-                    Shape::Blank | Shape::Text => Shape::Text,
-                    Shape::Element | Shape::Fragment => Shape::Fragment,
-                };
-            }
-            _ => slice.fill_root(),
+            _ if outside => match slice.shape {
+                Shape::Text | Shape::Fragment => {}
+                _ if is_blank(token) => {}
+                Shape::Blank => slice.shape = Shape::Text,
+                Shape::Element => slice.shape = Shape::Fragment,
+            },
+            _ if slice.root.as_ref().is_some_and(|root| root.bare) && !is_blank(token) => slice.fill_root(),
+            _ => {}
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ mod lexical;
 
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{DateTime, Datelike, NaiveDateTime, SecondsFormat, TimeDelta, Timelike, Utc};
 use serde::{Deserialize, Serialize};
 
 use lexical::{in_range, read};
@@ -85,7 +85,11 @@ impl Timestamp {
 
 /// An instant for a file's name: `20141219T120000.000000Z`, rounded down.
 pub fn label_for_name(at: DateTime<Utc>) -> String {
-    Precision::Micros.floor(at.clamp(FIRST, LAST)).format("%Y%m%dT%H%M%S%.6fZ").to_string()
+    let at = Precision::Micros.floor(at.clamp(FIRST, LAST));
+    let (date, time) = (at.year() as u32 * 10_000 + at.month() * 100 + at.day(), at.time());
+    let time_of_day = time.hour() * 10_000 + time.minute() * 100 + time.second();
+    // One of these is made for every block; a format in words takes chrono ten times as long.
+    format!("{date:08}T{time_of_day:06}.{:06}Z", at.timestamp_subsec_micros())
 }
 
 impl Precision {

@@ -8,6 +8,7 @@ use super::names::{Full, MAX_NAMES};
 use super::{MAX_MARKUP, Progress, Scanner, State, TEXT, Window, illegal};
 use crate::xml::chars::{is_ncname, is_space};
 use crate::xml::error::{Error, FaultKind, shown};
+use crate::xml::tag::Unreadable;
 use crate::xml::token::{Kind, StartTag};
 use crate::xml::{Consumer, declaration};
 
@@ -66,6 +67,10 @@ impl Scanner {
         match classify(rest) {
             None => Ok(self.stash(window, at, State::Opening)),
             Some(Opening::StartTag) => {
+                if let Some(length) = self.tag.read_plain(rest) {
+                    self.element(window, &rest[..length], window.legal, Ok(()), consumer)?;
+                    return Ok(at + length);
+                }
                 let mut parser = ElementParser::default();
                 let Some(end) = parser.feed(&rest[1..]) else {
                     return Ok(self.stash(window, at, State::StartTag(parser)));
@@ -74,6 +79,12 @@ impl Scanner {
                 Ok(at + end + 2)
             }
             Some(Opening::EndTag) => {
+                if let Some(length) = self.plain_end(rest) {
+                    self.state = TEXT;
+                    self.check(window, &rest[..length], window.legal, consumer)?;
+                    self.end_element(&rest[..length], consumer)?;
+                    return Ok(at + length);
+                }
                 let Some(end) = memchr::memchr(b'>', rest) else { return Ok(self.stash(window, at, State::EndTag)) };
                 self.end_tag(window, &rest[..=end], window.legal, consumer)?;
                 Ok(at + end + 1)
@@ -223,6 +234,9 @@ impl Scanner {
         legal: bool,
         consumer: &mut C,
     ) -> Result<(), Error<C::Error>> {
+        if legal {
+            return Ok(());
+        }
         match illegal(raw, legal) {
             Some((at, kind)) => self.fault_inside(window, &raw[..at], kind, consumer),
             None => Ok(()),
@@ -236,12 +250,25 @@ impl Scanner {
         legal: bool,
         consumer: &mut C,
     ) -> Result<(), Error<C::Error>> {
+        let read = self.tag.read(raw);
+        self.element(window, raw, legal, read, consumer)
+    }
+
+    /// Takes a start tag that was read.
+    fn element<C: Consumer>(
+        &mut self,
+        window: Window<'_>,
+        raw: &[u8],
+        legal: bool,
+        read: Result<(), Unreadable>,
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
         self.state = TEXT;
         self.check(window, raw, legal, consumer)?;
         if self.root_seen && self.names.depth() == 0 {
             return Err(self.broken(window, self.emitted, "a second root element"));
         }
-        if self.tag.read(raw).is_err() {
+        if read.is_err() {
             return Err(self.broken(window, self.emitted, "a < inside a tag"));
         }
         self.root_seen = true;
@@ -271,6 +298,14 @@ impl Scanner {
         consumer.token(token).map_err(Error::Consumer)?;
         self.emitted += raw.len() as u64;
         if empty { self.end_element(b"", consumer) } else { Ok(()) }
+    }
+
+    /// The length of the end tag that some bytes begin with, if it ends the innermost element and nothing stands in it but
+    /// that one's name.
+    fn plain_end(&self, bytes: &[u8]) -> Option<usize> {
+        let open = self.names.last()?;
+        let after = bytes[2..].strip_prefix(open)?;
+        (after.first() == Some(&b'>')).then_some(open.len() + 3)
     }
 
     fn end_tag<C: Consumer>(

@@ -217,14 +217,30 @@ impl Scanner {
         range: Range<usize>,
         consumer: &mut C,
     ) -> Result<(), Error<C::Error>> {
-        let piece = &window.bytes[range.clone()];
+        let start = range.start;
+        let piece = &window.bytes[range];
         if piece.is_empty() {
             return Ok(());
         }
+        if window.legal && self.names.depth() > 0 {
+            return self.emit(Kind::Text, piece, consumer);
+        }
+        self.doubtful_characters(window, start, piece, consumer)
+    }
+
+    /// Hands on a piece of text that may be where or what it must not be.
+    #[cold]
+    fn doubtful_characters<C: Consumer>(
+        &mut self,
+        window: Window<'_>,
+        start: usize,
+        piece: &[u8],
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
         if self.names.depth() == 0
             && let Some(at) = piece.iter().position(|&b| !chars::is_space(b))
         {
-            return Err(self.broken(window, window.offset(range.start + at), "text outside the root element"));
+            return Err(self.broken(window, window.offset(start + at), "text outside the root element"));
         }
         let fault = illegal(piece, window.legal);
         self.piece(Kind::Text, piece, fault, window, consumer)
@@ -254,6 +270,11 @@ impl Scanner {
             return Err(self.broken(window, self.emitted, "text outside the root element"));
         }
         let rest = &window.bytes[at..];
+        if let Some((c, length)) = reference::predefined(rest) {
+            self.state = TEXT;
+            self.emit(Kind::Reference(c), &rest[..length], consumer)?;
+            return Ok(at + length);
+        }
         match reference::find(rest) {
             Found::Unfinished => Ok(self.stash(window, at, State::Reference)),
             found => Ok(at + self.resolved(window, rest, found, consumer)?),
