@@ -66,16 +66,7 @@ pub fn load(name: &str, server: &Server) -> Result<Loaded, ConnectError> {
 }
 
 /// A peer. Nothing is sent.
-pub fn peer(name: &str, loaded: &Loaded, clock: &Clock, workers: &Arc<Semaphore>) -> Result<Arc<Peer>, ConnectError> {
-    new_peer(name, loaded, clock, workers).map(Arc::new)
-}
-
-pub(super) fn new_peer(
-    name: &str,
-    loaded: &Loaded,
-    clock: &Clock,
-    workers: &Arc<Semaphore>,
-) -> Result<Peer, ConnectError> {
+pub fn peer(name: &str, loaded: &Loaded, clock: &Clock, workers: &Arc<Semaphore>) -> Result<Peer, ConnectError> {
     let server = &loaded.server;
     let client =
         wire::Client::new(settings(loaded)).map_err(|error| ConnectError::Wire { server: name.to_owned(), error })?;

@@ -34,7 +34,6 @@ use crate::store::ledger::{self, Ledger};
 use crate::store::output::{Manner, Staging};
 use crate::taxii::message::Query;
 
-use connect::new_peer;
 pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
 use memory::LastWords;
 pub use once::Summary;
@@ -197,7 +196,7 @@ impl Agent {
             let peer = match kept {
                 Some((_, peer)) => peer,
                 None => Arc::new(
-                    new_peer(name, &loaded, &self.clock, &self.workers)?
+                    peer(name, &loaded, &self.clock, &self.workers)?
                         .with_memory(Arc::new(LastWords(self.ledger.clone()))),
                 ),
             };

@@ -2,11 +2,13 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use url::Url;
 
+use super::exchanges::{self, Exchanges};
 use super::times::When;
 use super::{address, default_config, examples};
 use crate::taxii::Version;
@@ -40,6 +42,11 @@ pub(super) enum Command {
         /// Also ask each server, and say what would not work.
         #[arg(long)]
         online: bool,
+        /// Save every request and its response, without secrets, as files in DIR, to show them to somebody else. It is
+        /// made where it is missing.
+        #[arg(long, value_name = "DIR", requires = "online")]
+        #[arg(value_parser = exchanges::parser(), value_hint = ValueHint::DirPath)]
+        save_exchanges: Option<Arc<Exchanges>>,
         #[command(flatten)]
         output: Output,
     },
@@ -118,6 +125,15 @@ pub(super) struct Output {
     pub(super) json: bool,
 }
 
+/// What is kept for somebody else to look at.
+#[derive(Clone, Debug, Default, Args)]
+pub(super) struct Keep {
+    /// Save every request and its response, without secrets, as files in DIR, to show them to somebody else. It is made
+    /// where it is missing.
+    #[arg(long, value_name = "DIR", value_parser = exchanges::parser(), value_hint = ValueHint::DirPath)]
+    pub(super) save_exchanges: Option<Arc<Exchanges>>,
+}
+
 /// `discover` and `collections`.
 #[derive(Debug, Args)]
 pub(super) struct Question {
@@ -125,6 +141,8 @@ pub(super) struct Question {
     pub(super) server: String,
     #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) keep: Keep,
     #[command(flatten)]
     pub(super) access: Access,
 }
@@ -218,6 +236,8 @@ pub(super) struct PollArguments {
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]
+    pub(super) keep: Keep,
+    #[command(flatten)]
     pub(super) access: Access,
 }
 
@@ -242,6 +262,8 @@ pub(super) struct PushArguments {
     #[command(flatten)]
     pub(super) output: Output,
     #[command(flatten)]
+    pub(super) keep: Keep,
+    #[command(flatten)]
     pub(super) access: Access,
 }
 
@@ -257,6 +279,8 @@ pub(super) struct SubscriptionArguments {
     pub(super) id: Option<String>,
     #[command(flatten)]
     pub(super) output: Output,
+    #[command(flatten)]
+    pub(super) keep: Keep,
 }
 
 /// What is done to a subscription.

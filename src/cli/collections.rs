@@ -20,7 +20,7 @@ type Answered = (Header, Vec<Collection>, Url);
 
 /// Asks a server which collections it has.
 pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
-    let target = Target::of(file, &question.server, &question.access)?;
+    let target = Target::of(file, &question.server, &question.access, &question.keep)?;
     let words = || format!("asking {}", target.shown());
     let (header, all, base) = runtime()?.block_on(progress::shown(words, asked(&target)))?;
     let (say, peer) = (Say::new(question.output.json), &target.peer);

@@ -17,7 +17,7 @@ use crate::taxii::message::{Body, Header, ServiceInstance, ServiceType};
 
 /// Asks a server which services it has.
 pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
-    let target = Target::of(file, &question.server, &question.access)?;
+    let target = Target::of(file, &question.server, &question.access, &question.keep)?;
     let words = || format!("asking {}", target.shown());
     let (header, instances, base) = runtime()?.block_on(progress::shown(words, ask(&target)))?;
     let (say, peer) = (Say::new(question.output.json), &target.peer);

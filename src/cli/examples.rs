@@ -15,13 +15,15 @@ Examples:
   taxii-sync run                            # as a service, until SIGTERM
   taxii-sync run --once --config agent.toml # for cron and batch hosts
 
-SIGHUP reads the configuration again; SIGUSR1 polls and looks at the drop directories now.";
+SIGHUP reads the configuration again; SIGUSR1 polls and looks at the drop directories now.
+There is no --save-exchanges: that is for the commands by hand. The service writes to its own directories alone.";
 
 pub(super) const CHECK: &str = "\
 Examples:
   taxii-sync check
   taxii-sync check --online
   taxii-sync check --online --json
+  taxii-sync check --online --save-exchanges exchanges # to show them to somebody else
 
 With --online it exits with 1 if something would not work.";
 
@@ -39,6 +41,7 @@ pub(super) const DISCOVER: &str = "\
 Examples:
   taxii-sync discover hub
   taxii-sync discover https://taxii.example.org/services/discovery
+  taxii-sync discover hub --save-exchanges exchanges # to show them to somebody else
   taxii-sync discover https://taxii.example.org/taxii-data --username guest --password-file guest.txt
   taxii-sync discover https://taxii.example.org/taxii --cert client.pem --key client.key --ca ca.pem --json";
 

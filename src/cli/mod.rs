@@ -10,6 +10,7 @@ mod demo;
 mod discover;
 mod documents;
 mod examples;
+mod exchanges;
 mod output;
 mod poll;
 mod progress;
@@ -131,7 +132,9 @@ fn dispatch(arguments: Arguments) -> Result<End> {
     let file = arguments.config;
     match arguments.command {
         Command::Run { once } => run::run(&file, once),
-        Command::Check { online, output } => check::check(&file, online, output.json),
+        Command::Check { online, output, save_exchanges } => {
+            check::check(&file, online, output.json, save_exchanges.as_ref())
+        }
         Command::Status { output } => status::status(&file, output.json),
         Command::Demo { dir } => demo::demo(&dir),
         Command::Discover(question) => discover::discover(&file, &question),

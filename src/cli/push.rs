@@ -98,7 +98,7 @@ impl<'a> Sending<'a> {
             return Ok(Sending {
                 arguments,
                 inbox: None,
-                target: Target::at(url, ServiceType::Inbox, &arguments.access)?,
+                target: Target::at(url, ServiceType::Inbox, &arguments.access, &arguments.keep)?,
                 collections: arguments.collection.iter().cloned().collect(),
                 files: paths(&arguments.names),
             });
@@ -117,7 +117,7 @@ impl<'a> Sending<'a> {
         Ok(Sending {
             arguments,
             inbox: Some(inbox),
-            target: target::server_of(&config, &settings.server, file)?,
+            target: target::server_of(&config, &settings.server, file, &arguments.keep)?,
             collections: settings.collections.clone(),
             files: paths(files),
         })
@@ -166,12 +166,12 @@ impl<'a> Sending<'a> {
     /// The address of a Discovery Service is often what people know: its Inbox Service is used. Whoever answers to
     /// discovery has taken no Inbox_Message.
     async fn advertised(&mut self) -> Result<Option<Url>> {
-        let Some(url) = &self.arguments.url else { return Ok(None) };
-        let discovery = Target::at(url, ServiceType::Discovery, &self.arguments.access)?.peer;
+        let PushArguments { url: Some(url), access, keep, .. } = self.arguments else { return Ok(None) };
+        let discovery = Target::at(url, ServiceType::Discovery, access, keep)?.peer;
         let collection = self.collections.first().map(String::as_str);
         match discovery.address(ServiceType::Inbox, collection).await {
             Ok(found) if found.url != *url => {
-                self.target = Target::at(&found.url, ServiceType::Inbox, &self.arguments.access)?;
+                self.target = Target::at(&found.url, ServiceType::Inbox, access, keep)?;
                 Ok(Some(found.url))
             }
             _ => Ok(None),

@@ -46,7 +46,7 @@ pub(super) fn subscription(file: &Path, arguments: &SubscriptionArguments) -> Re
         name: &arguments.feed,
         settings,
         query: agent::query(&arguments.feed, settings)?,
-        target: target::server_of(&config, &settings.server, file)?,
+        target: target::server_of(&config, &settings.server, file, &arguments.keep)?,
     };
     let words = || format!("asking {}", managed.target.shown());
     let answered = runtime()?.block_on(progress::shown(words, managed.act(arguments)))?;

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use url::Url;
 
-use super::args::Access;
+use super::args::{Access, Keep};
+use super::exchanges::Exchanges;
 use super::{Result, Trouble, address, load};
 use crate::agent::{self, AgentError, ConnectError};
 use crate::clock::Clock;
@@ -28,23 +29,23 @@ pub(super) struct Target {
 
 impl Target {
     /// SERVER: a name of the configuration, or the URL of a Discovery Service.
-    pub(super) fn of(file: &Path, server: &str, access: &Access) -> Result<Target> {
+    pub(super) fn of(file: &Path, server: &str, access: &Access, keep: &Keep) -> Result<Target> {
         if address::is_address(server) {
             let url =
                 address::service(server).map_err(|why| Trouble::wrong(format!("SERVER cannot be used: {why}")))?;
-            return Target::at(&url, ServiceType::Discovery, access);
+            return Target::at(&url, ServiceType::Discovery, access, keep);
         }
         by_name_alone(access, "SERVER is a URL")?;
         let config = load(file)?.config;
         let settings = named(&config.servers, "server", server, file)?;
-        Ok(Target { name: Some(server.to_owned()), peer: peer(server, settings)? })
+        Ok(Target { name: Some(server.to_owned()), peer: peer(server, settings, keep)? })
     }
 
     /// A server of which one service is known, by its URL.
-    pub(super) fn at(url: &Url, service: ServiceType, access: &Access) -> Result<Target> {
+    pub(super) fn at(url: &Url, service: ServiceType, access: &Access, keep: &Keep) -> Result<Target> {
         address::without_credentials(url)?;
         access.proxy.as_ref().map_or(Ok(()), address::without_credentials)?;
-        let peer = peer(host(url), &server(url, service, access))?;
+        let peer = peer(host(url), &server(url, service, access), keep)?;
         Ok(Target { name: None, peer })
     }
 
@@ -85,14 +86,22 @@ pub(super) fn server(url: &Url, service: ServiceType, access: &Access) -> Server
     server
 }
 
-/// The way to a server. Nothing is sent.
-pub(super) fn connect(name: &str, server: &Server) -> Result<Arc<Peer>, ConnectError> {
+/// The way to a server, on which exchanges may be saved. Nothing is sent.
+pub(super) fn connect(
+    name: &str,
+    server: &Server,
+    exchanges: Option<&Arc<Exchanges>>,
+) -> Result<Arc<Peer>, ConnectError> {
     let workers = Arc::new(Semaphore::new(agent::WORKERS));
-    agent::load(name, server).and_then(|loaded| agent::peer(name, &loaded, &Clock::system(), &workers))
+    let peer = agent::load(name, server).and_then(|loaded| agent::peer(name, &loaded, &Clock::system(), &workers))?;
+    Ok(Arc::new(match exchanges {
+        Some(exchanges) => peer.recorded(exchanges.clone()),
+        None => peer,
+    }))
 }
 
-fn peer(name: &str, server: &Server) -> Result<Arc<Peer>> {
-    connect(name, server).map_err(|error| Trouble::from(AgentError::from(error)))
+fn peer(name: &str, server: &Server, keep: &Keep) -> Result<Arc<Peer>> {
+    connect(name, server, keep.save_exchanges.as_ref()).map_err(|error| Trouble::from(AgentError::from(error)))
 }
 
 /// A server has no name where only its address is known.
@@ -122,9 +131,9 @@ pub(super) fn feed<'c>(config: &'c Config, name: &str, file: &Path) -> Result<&'
 }
 
 /// The server of a feed or an inbox, which the configuration has checked to be there.
-pub(super) fn server_of(config: &Config, name: &str, file: &Path) -> Result<Target> {
+pub(super) fn server_of(config: &Config, name: &str, file: &Path, keep: &Keep) -> Result<Target> {
     let settings = named(&config.servers, "server", name, file)?;
-    Ok(Target { name: Some(name.to_owned()), peer: peer(name, settings)? })
+    Ok(Target { name: Some(name.to_owned()), peer: peer(name, settings, keep)? })
 }
 
 impl From<PeerError> for Trouble {

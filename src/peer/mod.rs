@@ -177,6 +177,13 @@ impl Peer {
         Peer { name, version, precision, client, pinned, limits, clock, workers, learnt, memory }
     }
 
+    /// The same peer; this keeps its exchanges.
+    #[must_use]
+    pub fn recorded(mut self, recorder: Arc<dyn wire::Recorder>) -> Peer {
+        self.client = self.client.recorded(recorder);
+        self
+    }
+
     fn learnt(&self) -> std::sync::MutexGuard<'_, Learnt> {
         self.learnt.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

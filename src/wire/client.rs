@@ -17,6 +17,7 @@ use super::error::{Limit, WireError, shown};
 use super::login::TokenUse;
 use super::origin::{Origins, is_loopback, shown_url};
 use super::proxy::Route;
+use super::record::{Recorder, Recording};
 use super::redact::Known;
 use super::response::Bounds;
 use super::validity::{Shown, Validity, not_after};
@@ -38,6 +39,8 @@ const FOR_EVER: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 #[derive(Clone)]
 pub struct Client {
     pub(super) inner: Arc<Inner>,
+    /// Who keeps the exchanges, where somebody does.
+    pub(super) recorder: Option<Arc<dyn Recorder>>,
 }
 
 pub(super) struct Inner {
@@ -61,7 +64,12 @@ pub(super) struct Request<'a> {
     pub(super) body: Body,
     /// When the exchange began that this is a part of.
     pub(super) started: Instant,
+    /// Whether its answer holds a new secret.
+    pub(super) is_login: bool,
 }
+
+/// The header of a reply, how far the request got, and the recording of both.
+type Answered = (reqwest::Response, Sent, Option<Box<Recording>>);
 
 impl Client {
     /// Makes a client. Nothing is sent.
@@ -116,6 +124,7 @@ impl Client {
                 own_certificate,
                 http,
             }),
+            recorder: None,
         })
     }
 
@@ -154,7 +163,7 @@ impl Client {
         let mut repeated = false;
         loop {
             let (authorization, token) = self.authorization(started).await?;
-            let request = Request { headers: &headers, authorization, body: body.clone(), started };
+            let request = Request { headers: &headers, authorization, body: body.clone(), started, is_login: false };
             let mut reply = self.exchange(url, &request).await?;
             reply.token = token;
             if reply.status == 401 && self.forget_token(token) && !repeated {
@@ -198,9 +207,11 @@ impl Client {
         let mut followed = 0;
         loop {
             self.admit(&url)?;
-            let (reply, sent) = self.send(&url, request).await?;
+            let (reply, sent, recording) = self.send(&url, request).await?;
             if !reply.status().is_redirection() {
-                return Ok(Response::new(reply, shown_url(&url), self.inner.bounds, request.started, sent));
+                let mut response = Response::new(reply, shown_url(&url), self.inner.bounds, request.started, sent);
+                response.recording = recording;
+                return Ok(response);
             }
             url = self.redirected(&url, &reply, followed)?;
             followed += 1;
@@ -219,23 +230,44 @@ impl Client {
         }
     }
 
-    async fn send(&self, url: &Url, request: &Request<'_>) -> Result<(reqwest::Response, Sent), WireError> {
-        let Inner { bounds, http, proxy, known, .. } = &*self.inner;
+    async fn send(&self, url: &Url, request: &Request<'_>) -> Result<Answered, WireError> {
+        let Inner { http, proxy, known, .. } = &*self.inner;
         if let Some(proxy) = proxy {
             proxy.check(known)?;
         }
         let headers = self.headers(request)?;
         let (mut sent, stream) = request.body.clone().send();
-        let pending = http.post(url.clone()).headers(headers).body(reqwest::Body::wrap_stream(stream)).send();
+        let mut recording = self.record(url, &headers, request);
+        let body = match &recording {
+            Some(recording) => recording.watched(stream),
+            None => reqwest::Body::wrap_stream(stream),
+        };
+        let pending = http.post(url.clone()).headers(headers).body(body).send();
+        let answer = self.answer(url, request.started, pending, &mut sent).await;
+        if let Some(recording) = &mut recording {
+            recording.answered(&answer);
+        }
+        Ok((answer?, sent, recording))
+    }
+
+    /// Waits for the header of the reply.
+    async fn answer(
+        &self,
+        url: &Url,
+        started: Instant,
+        pending: impl Future<Output = reqwest::Result<reqwest::Response>>,
+        sent: &mut Sent,
+    ) -> Result<reqwest::Response, WireError> {
+        let bounds = &self.inner.bounds;
         let (limit, value) = tokio::select! {
             biased;
             outcome = pending => match outcome {
-                Ok(reply) => return Ok((reply, sent)),
+                Ok(reply) => return Ok(reply),
                 Err(error) if error.is_connect() && error.is_timeout() => (Limit::Connect, self.inner.connect_timeout),
-                Err(error) => return Err(self.explain(&error, url, &sent)),
+                Err(error) => return Err(self.explain(&error, url, sent)),
             },
             () = sent.stalled(bounds.idle_timeout) => (Limit::Idle, bounds.idle_timeout),
-            () = sleep_until(request.started + bounds.total_timeout) => (Limit::Total, bounds.total_timeout),
+            () = sleep_until(started + bounds.total_timeout) => (Limit::Total, bounds.total_timeout),
         };
         Err(WireError::Timeout { url: shown_url(url), limit, value, unknown: sent.whole() })
     }

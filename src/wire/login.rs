@@ -88,7 +88,8 @@ impl Client {
         let password = self.read(&login.password)?;
         let credentials = json!({ "username": login.username, "password": password }).to_string();
         let headers = [("Content-Type", "application/json"), ("Accept", "application/json")];
-        let request = Request { headers: &headers, authorization: None, body: Body::from(credentials), started };
+        let body = Body::from(credentials);
+        let request = Request { headers: &headers, authorization: None, body, started, is_login: true };
         let mut reply = self.exchange(&login.url, &request).await?;
         match reply.status {
             200..=299 => {}

@@ -12,13 +12,19 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 const REMEMBERED: usize = 64;
 
 /// What stands in the place of a secret.
-const REPLACEMENT: &str = "[secret]";
+pub(super) const REPLACEMENT: &str = "[secret]";
 
 /// Shorter secrets are not looked for in base64, where their few characters would be found in everything.
 const SHORTEST_IN_BASE64: usize = 6;
 
 /// So many characters of a secret at the end of a text that was cut are taken for it.
 const SHORTEST_CUT: usize = 4;
+
+/// No character is spelled with more than these.
+const LONGEST_SPELLING: usize = 32;
+
+/// So often a spelling is looked for that is spelled once more: JSON in XML in the query of an address, say.
+const LAYERS: usize = 3;
 
 /// The values of the secrets read so far.
 #[derive(Default)]
@@ -46,15 +52,24 @@ impl Known {
         }
         let mut wanted: Vec<String> = values.plain.iter().flat_map(|value| in_base64(value)).collect();
         wanted.extend_from_slice(&values.plain);
+        // The names of hosts and headers are, and a server may do it to anything.
+        let lower = values.plain.iter().map(|value| value.to_ascii_lowercase());
+        wanted.extend(lower.filter(|lower| !values.plain.contains(lower)));
         wanted.sort_by_key(|text| std::cmp::Reverse(text.len()));
         values.wanted = Arc::new(wanted);
     }
 
     /// `text` with every remembered value replaced.
     pub(super) fn redact(&self, text: &str) -> String {
+        self.redact_upto(text, text.len())
+    }
+
+    /// The first `upto` bytes of `text` in the same way. What follows them is looked at, so that a value that begins
+    /// before that place and ends after it is replaced as a whole.
+    pub(super) fn redact_upto(&self, text: &str, upto: usize) -> String {
         let wanted = self.values().wanted.clone();
-        let (mut redacted, mut rest) = (String::with_capacity(text.len()), text);
-        while let Some(next) = rest.chars().next() {
+        let (mut redacted, mut rest) = (String::with_capacity(upto), text);
+        while let Some(next) = rest.chars().next().filter(|_| text.len() - rest.len() < upto) {
             if let Some(length) = wanted.iter().find_map(|secret| spelled(rest, secret)) {
                 redacted.push_str(REPLACEMENT);
                 rest = &rest[length..];
@@ -92,56 +107,88 @@ fn in_base64(value: &str) -> Vec<String> {
     all
 }
 
-/// The length of the beginning of `text` that is the secret, however each of its characters is spelled.
+/// The length of the beginning of `text` that is the secret, however each of its characters is spelled. What one layer
+/// of software has spelled, the next may spell again.
 fn spelled(text: &str, secret: &str) -> Option<usize> {
+    let first = text.chars().next()?;
+    if !secret.starts_with(first) && !matches!(first, '%' | '&' | '\\' | '+') {
+        return None;
+    }
+    (0..=LAYERS).find_map(|layers| spelled_in(text, secret, layers))
+}
+
+fn spelled_in(text: &str, secret: &str, layers: usize) -> Option<usize> {
     let mut length = 0;
     for (number, character) in secret.chars().enumerate() {
         let rest = &text[length..];
-        if number >= SHORTEST_CUT && rest.starts_with('…') {
-            break;
+        match spelling(rest, character, layers) {
+            Some(spelling) => length += spelling,
+            None if number >= SHORTEST_CUT => return Some(length + cut_off(rest)?),
+            None => return None,
         }
-        length += spelling(rest, character)?;
     }
     Some(length)
 }
 
+/// The length of what stands before the end of a text that was cut, if that is nothing or the beginning of a spelling.
+fn cut_off(text: &str) -> Option<usize> {
+    let end = text.char_indices().take(LONGEST_SPELLING).find(|(_, character)| *character == '…')?.0;
+    (end == 0 || text.starts_with(['%', '&', '\\'])).then_some(end)
+}
+
 /// The length of the spelling of a character that `text` begins with.
-fn spelling(text: &str, character: char) -> Option<usize> {
+fn spelling(text: &str, character: char, layers: usize) -> Option<usize> {
     let first = text.chars().next()?;
     let spelled = match first {
-        '%' => percent(text, character),
-        '&' => reference(text).filter(|(found, _)| *found == character).map(|(_, length)| length),
-        '\\' => escape(text).filter(|(found, _)| *found == character).map(|(_, length)| length),
-        '+' if character == ' ' => Some(1),
+        '%' | '&' | '\\' if layers > 0 => special(text, character, layers - 1),
+        '+' if character == ' ' && layers > 0 => Some(1),
         _ => None,
     };
     spelled.or_else(|| (first == character).then(|| first.len_utf8()))
 }
 
+/// The same of a spelling of several characters, of which those that are special may be spelled themselves.
+fn special(text: &str, character: char, layers: usize) -> Option<usize> {
+    let after = |mark| Some(spelling(text, mark, layers)?).map(|length| (length, &text[length..]));
+    let referred = after('&').and_then(|(length, rest)| {
+        let (found, more) = reference(rest)?;
+        (found == character).then_some(length + more)
+    });
+    let escaped = || {
+        let (length, rest) = after('\\')?;
+        let more = match escape(rest) {
+            Some((found, more)) => (found == character).then_some(more)?,
+            None if matches!(character, '"' | '\'' | '\\' | '/') => spelling(rest, character, layers)?,
+            None => return None,
+        };
+        Some(length + more)
+    };
+    referred.or_else(escaped).or_else(|| percent(text, character, layers))
+}
+
 /// `%C3%BC` (RFC 3986, 2.1).
-fn percent(text: &str, character: char) -> Option<usize> {
+fn percent(text: &str, character: char, layers: usize) -> Option<usize> {
     let (mut length, mut buffer) = (0, [0; 4]);
     for byte in character.encode_utf8(&mut buffer).bytes() {
-        let digits = text.get(length..)?.strip_prefix('%')?.get(..2)?;
-        if u8::from_str_radix(digits, 16) != Ok(byte) {
+        length += spelling(&text[length..], '%', layers)?;
+        if u8::from_str_radix(text.get(length..length + 2)?, 16) != Ok(byte) {
             return None;
         }
-        length += 3;
+        length += 2;
     }
     Some(length)
 }
 
-/// `&amp;`, `&#252;`, `&#xFC;` (XML 1.0, 4.1): the character, and the length of the reference.
+/// `amp;`, `#252;`, `#xFC;` after the ampersand (XML 1.0, 4.1): the character, and the length.
 fn reference(text: &str) -> Option<(char, usize)> {
-    let end = text.bytes().take(12).position(|byte| byte == b';')?;
-    let name = text.get(1..end)?;
-    let character = match name {
+    let end = text.bytes().take(LONGEST_SPELLING).position(|byte| byte == b';')?;
+    let character = match text.get(..end)? {
         "amp" => '&',
         "lt" => '<',
         "gt" => '>',
         "quot" => '"',
         "apos" => '\'',
-        _ => {
+        name => {
             let number = name.strip_prefix('#')?;
             let code = match number.strip_prefix(['x', 'X']) {
                 Some(digits) => u32::from_str_radix(digits, 16).ok()?,
@@ -153,22 +200,32 @@ fn reference(text: &str) -> Option<(char, usize)> {
     Some((character, end + 1))
 }
 
-/// `\"`, `\n`, `\u00fc` as JSON has them, `\u{fc}` as our own messages do: the character, and the length.
+/// `"`, `n`, `u00fc`, `ud83d\ude00` after the backslash as JSON has them, `u{fc}` as our own messages do: the character,
+/// and the length.
 fn escape(text: &str) -> Option<(char, usize)> {
-    let kind = text.chars().nth(1)?;
-    let hexadecimal = |digits: &str| char::from_u32(u32::from_str_radix(digits, 16).ok()?);
-    match kind {
-        'u' if text.get(2..3) == Some("{") => {
-            let end = text.bytes().take(12).position(|byte| byte == b'}')?;
-            Some((hexadecimal(text.get(3..end)?)?, end + 1))
+    let kind = text.chars().next()?;
+    let plain = match kind {
+        'u' if text.get(1..2) == Some("{") => {
+            let end = text.bytes().take(LONGEST_SPELLING).position(|byte| byte == b'}')?;
+            let code = u32::from_str_radix(text.get(2..end)?, 16).ok()?;
+            return Some((char::from_u32(code)?, end + 1));
         }
-        'u' => Some((hexadecimal(text.get(2..6)?)?, 6)),
-        'n' => Some(('\n', 2)),
-        'r' => Some(('\r', 2)),
-        't' => Some(('\t', 2)),
-        '"' | '\'' | '\\' | '/' => Some((kind, 2)),
-        _ => None,
-    }
+        'u' => {
+            let unit = |at: usize| u16::from_str_radix(text.get(at..at + 4)?, 16).ok();
+            let pair = text.get(5..7).filter(|between| *between == "\\u").and_then(|_| unit(7));
+            // What is no half of a pair stands alone, whatever follows it.
+            let character = char::decode_utf16([unit(1)?].into_iter().chain(pair)).next()?.ok()?;
+            return Some((character, if character.len_utf16() == 2 { 11 } else { 5 }));
+        }
+        'b' => '\u{8}',
+        'f' => '\u{c}',
+        'n' => '\n',
+        'r' => '\r',
+        't' => '\t',
+        '"' | '\'' | '\\' | '/' => kind,
+        _ => return None,
+    };
+    Some((plain, 1))
 }
 
 #[cfg(test)]
@@ -210,9 +267,62 @@ mod tests {
         ] {
             assert_eq!(known.redact(&format!("<{spelling}>")), "<[secret]>", "{spelling}");
         }
-        for other in ["Zwölf", "zwölf&\"/% x", "Zw%C3lf", "&#;%\\u{", "%", "&", "\\", "%ü", "\\u00", "&é;"] {
+        for other in ["Zwölf", "ZWÖLF&\"/% x", "Zw%C3lf", "&#;%\\u{", "%", "&", "\\", "%ü", "\\u00", "&é;"] {
             assert_eq!(known.redact(other), other);
         }
+    }
+
+    #[test]
+    fn a_spelling_that_is_spelled_again_hides_nothing() {
+        let known = Known::default();
+        known.add("Zwölf&\"/<x");
+        for spelling in [
+            "Zwölf&amp;amp;&amp;quot;/&amp;lt;x",
+            "Zwölf&amp;#38;&amp;#x22;/&lt;x",
+            r"Zw\u00f6lf&amp;\&quot;/&lt;x",
+            r#"Zwölf&\\\"/<x"#,
+            "Zw%25C3%25B6lf%2526%2522%252F%253Cx",
+            "Zw&#37;C3&#37;B6lf%26amp;%22/%26lt;x",
+            "zwölf%26%22%2f<x",
+        ] {
+            assert_eq!(known.redact(&format!("<{spelling}>")), "<[secret]>", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_looks_like_a_spelling_is_found_as_it_is() {
+        for secret in ["a&amp;b", "a%41b", r"a\nb", "a+b", r"a\\b"] {
+            let known = Known::default();
+            known.add(secret);
+            assert_eq!(known.redact(&format!("<{secret}>")), "<[secret]>", "{secret}");
+            let escaped = secret.replace('&', "&amp;");
+            assert_eq!(known.redact(&format!("<{escaped}>")), "<[secret]>", "{escaped}");
+        }
+    }
+
+    #[test]
+    fn json_of_every_kind_hides_nothing() {
+        let known = Known::default();
+        known.add("\u{8}\u{c}😀é1");
+        for spelling in [r"\b\f\ud83d\ude00\u00e91", r"\u0008\u000C\uD83D\uDE00é1", "\u{8}\u{c}😀é1"] {
+            assert_eq!(known.redact(&format!("<{spelling}>")), "<[secret]>", "{spelling}");
+        }
+        for other in [r"\b\f\ud83d\ud83d\u00e91", r"\b\f\ude00", r"\b\f\ud83d\u"] {
+            assert_eq!(known.redact(other), other);
+        }
+    }
+
+    #[test]
+    fn a_secret_at_the_place_where_a_text_is_cut_goes_as_a_whole() {
+        let known = Known::default();
+        known.add("hunter2");
+        let text = "it is hunter2, it is hunter2";
+        assert_eq!(known.redact_upto(text, 6), "it is ");
+        for upto in 7..=13 {
+            assert_eq!(known.redact_upto(text, upto), "it is [secret]", "{upto}");
+        }
+        assert_eq!(known.redact_upto(text, 0), "");
+        assert_eq!(known.redact_upto(text, text.len()), "it is [secret], it is [secret]");
     }
 
     #[test]
@@ -237,5 +347,8 @@ mod tests {
         known.add("hunter2");
         assert_eq!(known.redact("it is hunte…"), "it is [secret]…");
         assert_eq!(known.redact("hunting…"), "hunting…");
+        for cut in ["hunt&", "hunt&#x6", "hunt%6", "%68unte\\", "hunte\\u00"] {
+            assert_eq!(known.redact(&format!("it is {cut}…")), "it is [secret]…", "{cut}");
+        }
     }
 }

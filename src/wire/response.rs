@@ -14,6 +14,7 @@ use super::body::Sent;
 use super::error::shown;
 use super::incoming::{Incoming, Wire};
 use super::login::TokenUse;
+use super::record::Recording;
 
 /// A reply whose header has been read and whose body has not.
 pub struct Response {
@@ -39,6 +40,7 @@ pub struct Response {
     announced: Option<u64>,
     max_response: u64,
     started: Instant,
+    pub(super) recording: Option<Box<Recording>>,
     /// While the reply is read, a request that is still being sent goes on.
     _sent: Sent,
 }
@@ -88,6 +90,7 @@ impl Response {
             started,
             body: Incoming::new(Wire::new(reply, shown.clone(), bounds, started), encoding.as_deref()),
             shown,
+            recording: None,
             _sent: sent,
         }
     }
@@ -99,6 +102,14 @@ impl Response {
     /// When a time-out passes, the body is longer than `max_response`, or it ends before its announced end. A body
     /// that ends by closing the connection and announced no length ends with `None` wherever it was cut.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, WireError> {
+        let chunk = self.next().await;
+        if let Some(recording) = &mut self.recording {
+            recording.received(&chunk);
+        }
+        chunk
+    }
+
+    async fn next(&mut self) -> Result<Option<Bytes>, WireError> {
         if self.announced.is_some_and(|length| length > self.max_response) {
             return Err(self.too_large());
         }

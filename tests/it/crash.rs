@@ -49,7 +49,7 @@ fn feed(world: &World, state: &Path, total_timeout: &str) -> Feed {
     let loaded = agent::load("hub", &config.servers["hub"]).unwrap();
     Feed {
         name: "indicators".to_owned(),
-        peer: agent::peer("hub", &loaded, &clock, &Arc::new(Semaphore::new(2))).unwrap(),
+        peer: Arc::new(agent::peer("hub", &loaded, &clock, &Arc::new(Semaphore::new(2))).unwrap()),
         ledger: Arc::new(Ledger::open(state).unwrap()),
         manner: Manner { mode: settings.file_mode, group: None, staging: Staging::Kept },
         settings,

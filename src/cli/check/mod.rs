@@ -7,9 +7,11 @@ mod online;
 mod server;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::json;
 
+use super::exchanges::Exchanges;
 use super::output::{Say, json as print};
 use super::{End, Result, load, progress, runtime};
 use crate::config;
@@ -17,7 +19,7 @@ use crate::config;
 use finding::{Finding, Verdict};
 
 /// Prints what the configuration means, and asks the servers where that is wanted.
-pub(super) fn check(file: &Path, online: bool, as_json: bool) -> Result<End> {
+pub(super) fn check(file: &Path, online: bool, as_json: bool, exchanges: Option<&Arc<Exchanges>>) -> Result<End> {
     let loaded = load(file)?;
     let errors = Say::new(true);
     for warning in &loaded.warnings {
@@ -31,7 +33,7 @@ pub(super) fn check(file: &Path, online: bool, as_json: bool) -> Result<End> {
     let mut end = End::Good;
     if online {
         let words = || format!("asking {} servers", loaded.config.servers.len());
-        let findings = runtime()?.block_on(progress::shown(words, online::findings(&loaded.config)));
+        let findings = runtime()?.block_on(progress::shown(words, online::findings(&loaded.config, exchanges)));
         tell(&say, &findings);
         let count = |verdict| findings.iter().filter(|finding| finding.verdict == verdict).count();
         meaning["online"] = json!({

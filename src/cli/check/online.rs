@@ -1,6 +1,7 @@
 //! What the servers say about the feeds and inboxes that are configured.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures_util::future::join_all;
 
@@ -8,6 +9,7 @@ use super::certificates;
 use super::finding::{About, Finding};
 use super::habits::{self, Subject};
 use super::server::{self, Asked};
+use crate::cli::exchanges::Exchanges;
 use crate::cli::services::{bindings_text, shown};
 use crate::clock::Clock;
 use crate::config::{self, Config, Feed, Inbox, Server};
@@ -16,9 +18,10 @@ use crate::taxii::message::{Collection, CollectionType, ContentBinding, ServiceT
 use crate::taxii::services;
 
 /// Asks all servers, side by side, and then goes through what is configured.
-pub(super) async fn findings(config: &Config) -> Vec<Finding> {
+pub(super) async fn findings(config: &Config, exchanges: Option<&Arc<Exchanges>>) -> Vec<Finding> {
+    let asked = config.servers.iter();
     let asked =
-        config.servers.iter().map(|(name, settings)| async move { (name.as_str(), server::ask(name, settings).await) });
+        asked.map(|(name, settings)| async move { (name.as_str(), server::ask(name, settings, exchanges).await) });
     let asked: BTreeMap<&str, Asked> = join_all(asked).await.into_iter().collect();
     let mut findings = Vec::new();
     for (name, settings) in &config.feeds {

@@ -6,6 +6,7 @@ use url::Url;
 
 use super::finding::About;
 use crate::agent::{AgentError, ConnectError};
+use crate::cli::exchanges::Exchanges;
 use crate::cli::output::counted;
 use crate::cli::services::shown;
 use crate::cli::target;
@@ -29,9 +30,9 @@ pub(super) struct Asked {
 }
 
 /// Asks a server everything that a configuration needs to know.
-pub(super) async fn ask(name: &str, server: &Server) -> Asked {
+pub(super) async fn ask(name: &str, server: &Server, exchanges: Option<&Arc<Exchanges>>) -> Asked {
     let mut about = About::new("server", name);
-    let peer = match target::connect(name, server) {
+    let peer = match target::connect(name, server, exchanges) {
         Ok(peer) => peer,
         Err(error) => {
             about.problem(error.to_string(), hint(error));

@@ -53,7 +53,7 @@ pub(super) fn fetch(mut wanted: Wanted, arguments: &PollArguments) -> Result<End
 
 /// The address of a Discovery Service is often what people know: the Poll Service that it advertises is polled.
 async fn advertised_at(url: &url::Url, wanted: &Wanted, arguments: &PollArguments) -> Result<Option<Target>> {
-    let discovery = Target::at(url, ServiceType::Discovery, &arguments.access)?.peer;
+    let discovery = Target::at(url, ServiceType::Discovery, &arguments.access, &arguments.keep)?.peer;
     let Ok(found) = discovery.address(ServiceType::Poll, Some(&wanted.settings.collection)).await else {
         return Ok(None);
     };
@@ -61,7 +61,7 @@ async fn advertised_at(url: &url::Url, wanted: &Wanted, arguments: &PollArgument
         return Ok(None);
     }
     Say::new(true).line(&format!("{url} is a Discovery Service: polling {}", found.url));
-    Target::at(&found.url, ServiceType::Poll, &arguments.access).map(Some)
+    Target::at(&found.url, ServiceType::Poll, &arguments.access, &arguments.keep).map(Some)
 }
 
 fn polled(wanted: &Wanted, directory: &Path) -> Result<Fetched> {

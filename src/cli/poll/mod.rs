@@ -65,7 +65,7 @@ impl Wanted {
         };
         Ok(Wanted {
             feed: Some(name.to_owned()),
-            target: target::server_of(&config, &settings.server, file)?,
+            target: target::server_of(&config, &settings.server, file, &arguments.keep)?,
             settings,
             query,
             since,
@@ -82,7 +82,7 @@ impl Wanted {
         };
         Ok(Wanted {
             feed: None,
-            target: Target::at(url, ServiceType::Poll, &arguments.access)?,
+            target: Target::at(url, ServiceType::Poll, &arguments.access, &arguments.keep)?,
             settings,
             query: None,
             since: arguments.since.as_ref().map(|since| since.timestamp(now)),

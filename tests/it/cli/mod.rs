@@ -5,6 +5,7 @@ mod asking;
 mod checking;
 mod cursors;
 mod documents;
+mod exchanges;
 mod habits;
 mod polling;
 mod pushing;

@@ -225,7 +225,7 @@ impl Lab {
         self.has_no_secret(what, text);
     }
 
-    fn has_no_secret(&self, what: &str, text: &str) {
+    pub(super) fn has_no_secret(&self, what: &str, text: &str) {
         let secrets = std::iter::once(SECRET).chain(self.secrets.iter().map(String::as_str));
         for form in secrets.flat_map(forms) {
             assert!(!text.contains(&form), "{what} tells the secret as {form}:\n{text}");

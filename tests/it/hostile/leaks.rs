@@ -1,8 +1,10 @@
 //! A server that repeats the credentials it was sent, in every place and every spelling it can.
 
-use taxii_sync::practice::{Act, BlockSpec, Practice, Service, StatusReply};
+use std::time::Duration;
 
-use super::lab::{Lab, SECRET, STIX, USER, each, forms, options, percent};
+use taxii_sync::practice::{Act, BlockSpec, Close, Practice, Service, StatusReply};
+
+use super::lab::{Lab, MOST_MEMORY, SECRET, STIX, USER, each, forms, list, options, percent};
 
 /// The secret in all its spellings, with something before it that must not help to hide it.
 fn repeated() -> String {
@@ -152,6 +154,78 @@ fn what_commands_print_does_not_tell_it_either() {
             }
         }
     });
+}
+
+/// Answers that repeat the secret in places that are only seen in a saved exchange.
+fn only_in_full() -> Vec<Act> {
+    let all = repeated();
+    let wide = |unit: fn(u16) -> [u8; 2]| all.encode_utf16().flat_map(unit).collect::<Vec<u8>>();
+    let latin: Vec<u8> = all.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
+    let mut acts = vec![
+        Act::bytes([&b"\xff\xfe"[..], &wide(u16::to_le_bytes)].concat()),
+        Act::bytes([&b"\xfe\xff"[..], &wide(u16::to_be_bytes)].concat()),
+        Act::bytes(wide(u16::to_be_bytes)),
+        Act::bytes(latin.clone()).gzip(),
+        Act::raw([b"HTTP/1.1 500 Oh\r\nX-Seen: ", &latin[..], b"\r\nContent-Length: 0\r\n\r\n"].concat()),
+        Act::http(500, "text/plain", all.clone()).drip(7, Duration::ZERO),
+        Act::http(500, "text/plain", all.clone()).cut(all.len() as u64 - 3, Close::Reset),
+    ];
+    // Such a reply is read to the place where what is saved is cut.
+    let begin = "<t:Poll_Response xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" message_id=\"1\" \
+                 in_response_to=\"1\" collection_name=\"default\"><t:Content_Block><t:Content_Binding \
+                 binding_id=\"urn:x\"/><t:Content>";
+    let heads = forms(SECRET).into_iter().filter(|spelling| spelling.is_ascii());
+    acts.extend(heads.map(|spelling| {
+        let page = begin.to_owned() + &"x".repeat((1 << 20) - 5 - begin.len()) + &spelling + &"y".repeat(100_000);
+        let act = Act::bytes(page);
+        act.header("Set-Cookie", &spelling).header("X-Seen", &spelling).header("Location", &format!("/?{spelling}"))
+    }));
+    acts
+}
+
+#[test]
+fn what_is_saved_of_exchanges_does_not_tell_it_either() {
+    let acts = refusing().into_iter().chain(only_in_full()).collect();
+    each(acts, |act: Act| {
+        let mut lab = Lab::feed();
+        lab.server += "headers = { \"X-Key\" = \"open-sesame\" }\n";
+        lab.secrets.push("open-sesame".to_owned());
+        lab.feed = Some("[inboxes.inbox]\nserver = \"hub\"\n".to_owned());
+        std::fs::write(lab.path("a.xml"), STIX).unwrap();
+        for service in [Service::Poll, Service::Inbox] {
+            lab.practice.forever(service, act.clone());
+        }
+        let mut said = String::new();
+        for command in [&["poll", "feed", "--to", "here"][..], &["push", "inbox", "a.xml"]] {
+            let ended = lab.run(&[command, &["--save-exchanges", "saved"]].concat());
+            assert!(ended.peak < MOST_MEMORY, "{} KiB of memory", ended.peak / 1024);
+            lab.is_fit_to_be_shown(&format!("{command:?}"), &ended.err);
+            said += &ended.err;
+        }
+        let saved = list(&lab.path("saved"));
+        assert!(saved.len() >= 4, "{saved:?}: {said}");
+        for path in saved {
+            let text = std::fs::read_to_string(&path).unwrap();
+            lab.has_no_secret(&path.display().to_string(), &text);
+            for part in [&SECRET[..5], &percent(SECRET)[..10], "aHVudGVy"] {
+                let found = text.find(part).map(|at| text[at..].chars().take(100).collect::<String>());
+                assert_eq!(found, None, "{} tells a part of the secret", path.display());
+            }
+            let strange = |c: char| c.is_control() && !matches!(c, '\n' | '\r' | '\t');
+            assert!(!text.contains(strange), "{}", path.display());
+        }
+    });
+}
+
+#[test]
+fn a_large_file_is_pushed_in_little_memory_while_its_beginning_is_saved() {
+    let mut lab = Lab::feed();
+    lab.feed = Some("[inboxes.inbox]\nserver = \"hub\"\n".to_owned());
+    std::fs::write(lab.path("a.xml"), format!("<a>{}</a>", "0123456789abcdef".repeat(6 << 20))).unwrap();
+    let ended = lab.run(&["push", "inbox", "a.xml", "--binding", "urn:x", "--save-exchanges", "saved"]);
+    assert!(ended.peak < MOST_MEMORY, "{} KiB of memory:\n{}", ended.peak / 1024, ended.err);
+    let saved: u64 = list(&lab.path("saved")).iter().map(|path| path.metadata().unwrap().len()).sum();
+    assert!((1 << 20..(1 << 20) + (64 << 10)).contains(&saved), "{saved} bytes:\n{}", ended.err);
 }
 
 #[test]
