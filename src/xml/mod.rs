@@ -10,8 +10,9 @@
 //! consumer is told and decides, and the document goes on if it wants. A consumer to which every fault is fatal
 //! returns an error from [`Consumer::fault`].
 //!
-//! Where tags end is found by quick-xml, a tokenizer that does not check; everything it does not check is checked
-//! here, and no entity is ever expanded, no DOCTYPE accepted, nothing fetched.
+//! A tag in which all is as it should be is read in one pass. Where any other ends is found by quick-xml, a tokenizer
+//! that does not check; everything it does not check is checked here, and no entity is ever expanded, no DOCTYPE
+//! accepted, nothing fetched.
 
 mod chars;
 mod declaration;
