@@ -1,5 +1,9 @@
 //! What systemd is told. Without `NOTIFY_SOCKET` nobody is told anything.
 
+use std::io;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -34,10 +38,21 @@ pub(super) fn watchdog() {
 
 /// How often [`watchdog`] has to be told: at half of what systemd allows.
 pub(super) fn watchdog_pace() -> Option<Duration> {
-    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+    sd_notify::watchdog_enabled().filter(|limit| !limit.is_zero()).map(|limit| limit / 2)
 }
 
 /// A service manager that does not listen is no reason to stop.
 fn tell(states: &[NotifyState<'_>]) {
-    let _ = sd_notify::notify(states);
+    let socket = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
+    let _ = match socket.as_bytes() {
+        [b'@', name @ ..] => tell_abstract(name, states),
+        _ => sd_notify::notify(states),
+    };
+}
+
+/// The socket may have no place in the file system; its name begins with an `@` then (sd_notify(3)).
+fn tell_abstract(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
+    let message: String = states.iter().map(|state| format!("{state}\n")).collect();
+    let address = SocketAddr::from_abstract_name(name)?;
+    UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address).map(drop)
 }

@@ -115,16 +115,21 @@ pub fn main() -> ExitCode {
         }
     };
     let as_json = arguments.command.is_for_machines();
-    match dispatch(arguments) {
-        Ok(end) => end.into(),
-        Err(trouble) => {
-            // Who asked for a document gets one, whatever happened.
-            if as_json {
-                output::json(&serde_json::json!({ "error": trouble.words, "hint": trouble.hint }));
-            }
-            output::complain(&trouble.words, &trouble.hint);
-            trouble.end.into()
+    let end = dispatch(arguments).unwrap_or_else(|trouble| {
+        // Who asked for a document gets one, whatever happened.
+        if as_json {
+            output::json(&serde_json::json!({ "error": trouble.words, "hint": trouble.hint }));
         }
+        output::complain(&trouble.words, &trouble.hint);
+        trouble.end
+    });
+    match output::lost() {
+        Some(error) => {
+            let hint = "what was printed is not complete: free some space there, or print it elsewhere";
+            output::complain(&format!("cannot write to standard output: {error}"), hint);
+            if end == End::Good { End::Failed.into() } else { end.into() }
+        }
+        None => end.into(),
     }
 }
 

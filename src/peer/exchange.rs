@@ -19,7 +19,7 @@ use crate::taxii::exchange::skew;
 use crate::taxii::message::{Body, ContentBlock, Header, Message};
 use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
-use crate::wire::{self, Response, RetryAfter, WireError, shown_url};
+use crate::wire::{self, Response, RetryAfter, WireError, is_deceptive, shown_url};
 
 /// Pieces of a reply between the network and the parser, at most; …
 const PIECES: usize = 64;
@@ -105,12 +105,8 @@ pub fn show_remote(text: &str) -> String {
 fn visible(character: char) -> Box<dyn Iterator<Item = char>> {
     match character {
         '\n' | '\r' | '\t' => Box::new(std::iter::once(' ')),
-        // Escape sequences and what turns the direction of writing around.
-        c if c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}') =>
-        {
-            Box::new(c.escape_default())
-        }
+        // Escape sequences, and what turns the direction of writing around.
+        c if is_deceptive(c) => Box::new(c.escape_default()),
         c => Box::new(std::iter::once(c)),
     }
 }

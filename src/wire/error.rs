@@ -250,6 +250,6 @@ pub(super) fn shown(text: &str) -> String {
 }
 
 /// Control and formatting characters (bidirectional overrides, zero width) could make a line show what it does not say.
-pub(super) fn is_deceptive(c: char) -> bool {
+pub fn is_deceptive(c: char) -> bool {
     c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -33,7 +33,7 @@ mod tests;
 
 pub use body::Body;
 pub use client::Client;
-pub use error::{Class, Limit, WireError};
+pub use error::{Class, Limit, WireError, is_deceptive};
 pub use login::TokenUse;
 pub use origin::shown_url;
 pub use record::{Record, Recorder};

@@ -1,7 +1,8 @@
 //! The secrets that were used, so that no text which repeats one is ever shown.
 //!
 //! A server may repeat a secret in any spelling: with references as XML has them, percent-encoded, with the escapes of
-//! JSON and of our own messages, or in base64, the way it was sent to it.
+//! JSON and of our own messages, in base64, the way it was sent to it, or in hexadecimal digits; and it may break the
+//! lines of any of them.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -14,8 +15,8 @@ const REMEMBERED: usize = 64;
 /// What stands in the place of a secret.
 pub(super) const REPLACEMENT: &str = "[secret]";
 
-/// Shorter secrets are not looked for in base64, where their few characters would be found in everything.
-const SHORTEST_IN_BASE64: usize = 6;
+/// Shorter secrets are not looked for in base64 and in digits, where their few characters would be found in everything.
+const SHORTEST_ENCODED: usize = 6;
 
 /// So many characters of a secret at the end of a text that was cut are taken for it.
 const SHORTEST_CUT: usize = 4;
@@ -50,7 +51,7 @@ impl Known {
         if values.plain.len() > REMEMBERED {
             values.plain.remove(0);
         }
-        let mut wanted: Vec<String> = values.plain.iter().flat_map(|value| in_base64(value)).collect();
+        let mut wanted: Vec<String> = values.plain.iter().flat_map(|value| encoded(value)).collect();
         wanted.extend_from_slice(&values.plain);
         // The names of hosts and headers are, and a server may do it to anything.
         let lower = values.plain.iter().map(|value| value.to_ascii_lowercase());
@@ -86,13 +87,15 @@ impl Known {
     }
 }
 
-/// What is the same in the base64 of everything that has this value in it, for each of the three places it may have
-/// in a group, in both alphabets.
-fn in_base64(value: &str) -> Vec<String> {
+/// A value in hexadecimal digits, and what is the same in the base64 of everything that has it in it, for each of the
+/// three places it may have in a group, in both alphabets.
+fn encoded(value: &str) -> Vec<String> {
     let mut all = Vec::new();
-    if value.len() < SHORTEST_IN_BASE64 {
+    if value.len() < SHORTEST_ENCODED {
         return all;
     }
+    let digits: String = value.bytes().map(|byte| format!("{byte:02x}")).collect();
+    all.extend([digits.to_uppercase(), digits]);
     for before in 0..3 {
         let bytes = [&[0; 2][..before], value.as_bytes()].concat();
         let text = STANDARD_NO_PAD.encode(&bytes);
@@ -120,14 +123,29 @@ fn spelled(text: &str, secret: &str) -> Option<usize> {
 fn spelled_in(text: &str, secret: &str, layers: usize) -> Option<usize> {
     let mut length = 0;
     for (number, character) in secret.chars().enumerate() {
-        let rest = &text[length..];
-        match spelling(rest, character, layers) {
+        let mut rest = &text[length..];
+        let mut found = spelling(rest, character, layers);
+        if found.is_none() && number > 0 && rest.starts_with(is_broken_by) {
+            rest = rest.trim_start_matches(is_broken_by);
+            length = text.len() - rest.len();
+            // A blank may have become the end of a line.
+            found = spelling(rest, character, layers).or(character.is_whitespace().then_some(0));
+        }
+        match found {
             Some(spelling) => length += spelling,
             None if number >= SHORTEST_CUT => return Some(length + cut_off(rest)?),
             None => return None,
         }
     }
     Some(length)
+}
+
+/// What may come between two characters of a text without changing it for a reader: the end of a line, white space, and
+/// what is not seen.
+fn is_broken_by(character: char) -> bool {
+    character.is_whitespace()
+        || character.is_control()
+        || matches!(character, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 /// The length of what stands before the end of a text that was cut, if that is nothing or the beginning of a spelling.
@@ -310,6 +328,30 @@ mod tests {
         for other in [r"\b\f\ud83d\ud83d\u00e91", r"\b\f\ude00", r"\b\f\ud83d\u"] {
             assert_eq!(known.redact(other), other);
         }
+    }
+
+    #[test]
+    fn a_secret_over_several_lines_or_in_digits_is_found() {
+        let known = Known::default();
+        known.add("correct-horse battery");
+        for spelling in [
+            "correct-\nhorse battery",
+            "correct-\r\n horse\tbattery",
+            "correct\u{200b}-horse\u{ad} battery",
+            "co&#114;rect-\nhorse\n battery",
+            "636f72726563742d686f7273652062617474657279",
+            "636F72726563742D686F72736520\n62617474657279",
+        ] {
+            assert_eq!(known.redact(&format!("<{spelling}>")), "<[secret]>", "{spelling}");
+        }
+        let line = STANDARD_NO_PAD.encode("sensor:correct-horse battery, and more");
+        let broken: String = line.chars().flat_map(|c| [c, '\n']).collect();
+        let left = known.redact(&broken).replace('\n', "");
+        assert!(
+            left.contains("[secret]") && !left.contains(&line[12..16]) && !left.contains(&line[30..34]),
+            "{left:?}"
+        );
+        assert_eq!(known.redact("correct horse battery"), "correct horse battery");
     }
 
     #[test]

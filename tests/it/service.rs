@@ -1,7 +1,9 @@
 //! The agent as a service sees itself watched: what systemd is told, and what the log says of health.
 
+use std::ffi::OsStr;
+use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
-use std::os::unix::net::UnixDatagram;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -26,6 +28,10 @@ impl Told {
     fn by(world: &World) -> (Agent, Told) {
         let path = world.path("notify");
         let socket = UnixDatagram::bind(&path).unwrap();
+        Told::through(world, socket, path.as_os_str())
+    }
+
+    fn through(world: &World, socket: UnixDatagram, name: &OsStr) -> (Agent, Told) {
         let (tell, messages) = mpsc::channel();
         thread::spawn(move || {
             let mut buffer = [0; 4096];
@@ -37,7 +43,7 @@ impl Told {
             }
         });
         let agent = world.start_with(|command| {
-            command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", (2 * PACE).as_micros().to_string());
+            command.env("NOTIFY_SOCKET", name).env("WATCHDOG_USEC", (2 * PACE).as_micros().to_string());
         });
         (agent, Told { messages, so_far: Vec::new() })
     }
@@ -62,6 +68,19 @@ impl Told {
             self.so_far.iter().filter(|(_, text)| text.contains("WATCHDOG=1")).map(|(at, _)| *at).collect();
         fed.windows(2).map(|two| two[1] - two[0]).max().unwrap_or_default()
     }
+}
+
+#[test]
+fn a_service_manager_is_told_through_a_socket_without_a_place_in_the_file_system_too() {
+    let world = World::new();
+    let name = format!("taxii-sync-test-{}-{}", std::process::id(), fastrand::u64(..));
+    let address = SocketAddr::from_abstract_name(&name).unwrap();
+    let socket = UnixDatagram::bind_addr(&address).unwrap();
+    let (mut agent, mut told) = Told::through(&world, socket, format!("@{name}").as_ref());
+    told.until("READY=1");
+    told.until("WATCHDOG=1");
+    agent.signal(Signal::TERM);
+    told.until("STOPPING=1");
 }
 
 #[test]

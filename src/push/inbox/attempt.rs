@@ -33,6 +33,14 @@ impl Attempted {
     fn without_sending(settled: Vec<Settled>) -> Attempted {
         Attempted { settled, passing: false, answered: true, pause: None }
     }
+
+    /// The wait that the server asked for is over: what was in the batch may be sent again, singly.
+    pub(super) fn waited(&mut self, now: DateTime<Utc>) {
+        self.pause = None;
+        for one in &mut self.settled {
+            (one.asked, one.next_try) = (false, Some(now));
+        }
+    }
 }
 
 impl Ready {

@@ -378,10 +378,9 @@ impl InboxWalk {
         let mut batch = ready.batch.clone();
         let mut tries = 0;
         loop {
-            let attempted = self.attempt(ready).await;
+            let mut attempted = self.attempt(ready).await;
             tries += 1;
-            let waits = |one: &Settled| one.outcome.is_none() && !one.alone;
-            if mode != Mode::Once || !attempted.settled.iter().any(waits) {
+            if mode != Mode::Once || attempted.settled.iter().all(|one| one.outcome.is_some()) {
                 return Ok(attempted);
             }
             let asked = attempted.settled.iter().any(|one| one.asked);
@@ -390,7 +389,12 @@ impl InboxWalk {
             let wait = wait.unwrap_or_default();
             let wait = if asked { wait } else { wait.min(left / 2) };
             let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };
-            if !patient || tries > patience.retries || self.stop.is_cancelled() {
+            let singly = attempted.settled.iter().any(|one| one.alone);
+            if singly && asked && patient {
+                self.pause(wait).await;
+                attempted.waited(self.clock.now());
+            }
+            if singly || !patient || tries > patience.retries || self.stop.is_cancelled() {
                 return Ok(attempted);
             }
             for (owed, one) in batch.iter_mut().zip(&attempted.settled) {

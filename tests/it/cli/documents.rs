@@ -28,3 +28,18 @@ fn the_schema_is_that_of_the_configuration() {
     assert_eq!(schema, taxii_sync::config::schema());
     assert!(schema["properties"]["feeds"].is_object());
 }
+
+#[test]
+fn what_cannot_be_printed_is_a_failure() {
+    for command in
+        [&["config-schema"][..], &["man"], &["completions", "bash"], &["--config", "config.toml", "status", "--json"]]
+    {
+        let bench = Bench::new();
+        let full = std::fs::File::options().write(true).open("/dev/full").unwrap();
+        let mut run = bench.command(command);
+        let ended = run.stdout(full).stderr(std::process::Stdio::piped()).output().unwrap();
+        let words = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(1), "{command:?}: {words}");
+        assert!(words.contains("cannot write to standard output: No space left"), "{command:?}: {words}");
+    }
+}

@@ -199,6 +199,24 @@ fn a_short_wait_that_the_server_asks_for_is_honoured() {
 }
 
 #[test]
+fn a_short_wait_after_a_batch_is_honoured_and_its_files_are_sent_singly() {
+    let cases =
+        [Act::status(StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "2")), html(503).header("Retry-After", "2")];
+    for_each(cases, |act| {
+        let world = World::new().inbox("max_batch = 4").drop_directory("");
+        for (number, name) in ["a.xml", "b.xml", "c.xml"].into_iter().enumerate() {
+            world.drop_file(name, document(number));
+        }
+        world.script(Service::Inbox, vec![act]);
+        world.run_once().ended(0);
+        let seen = world.pushes();
+        assert_eq!(seen.len(), 4);
+        assert!((seen[1].at - seen[0].at).num_milliseconds() >= 1900, "{}", seen[1].at - seen[0].at);
+        assert_eq!(world.sent(), ["a.xml", "b.xml", "c.xml"]);
+    });
+}
+
+#[test]
 fn a_long_wait_that_the_server_asks_for_is_saved_for_the_whole_inbox() {
     let cases = [
         Act::status(StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "600")),
