@@ -1,5 +1,6 @@
 //! Taking files in: copied, admitted, claimed.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -8,7 +9,7 @@ use sha2::{Digest, Sha256};
 use super::{Candidate, DropDirectory, suffix};
 use crate::store::disk::{Dir, FileReader, FileWriter, Kind, Renamed, Stat};
 use crate::store::durable::Unsynced;
-use crate::store::ledger::{Admission, FileRow};
+use crate::store::ledger::{Admission, FileId, FileRow};
 use crate::store::{Result, StoreError, random_name};
 
 /// Bytes read at once.
@@ -50,6 +51,15 @@ pub enum Copying {
     Done(Copied),
     /// The file vanished, changed while it was read, or is no regular file: it is looked at again.
     NotYet,
+}
+
+/// What became of an original whose copy is admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Original {
+    /// It is gone, or was changed and is another file now.
+    Removed,
+    /// It was not there any more.
+    Absent,
 }
 
 /// Files that are admitted together.
@@ -163,14 +173,19 @@ impl DropDirectory {
     /// files that were copied. Gives what [`DropDirectory::claim_unclaimed`] does.
     pub fn admit(&self, batch: &mut Batch) -> Result<Vec<StoreError>> {
         batch.unsynced.sync(&self.sending)?;
-        self.ledger.admit(self.id, &batch.admissions)?;
+        let admitted = self.ledger.admit(self.id, &batch.admissions)?;
         batch.copies.iter_mut().for_each(|copied| copied.admitted = true);
-        self.claim_unclaimed()
+        self.claim(&admitted.into_iter().collect())
     }
 
     /// Removes the originals of admitted files that may still be there; from then on they may be sent. An original
     /// that cannot be removed keeps its own file waiting, and no other: why is given for each of them.
     pub fn claim_unclaimed(&self) -> Result<Vec<StoreError>> {
+        self.claim(&HashSet::new())
+    }
+
+    /// The same, where some were admitted a moment ago.
+    fn claim(&self, just_admitted: &HashSet<FileId>) -> Result<Vec<StoreError>> {
         let mut ours = Vec::new();
         for file in self.ledger.unclaimed(self.id)? {
             if self.is_ours(&file)? {
@@ -187,7 +202,9 @@ impl DropDirectory {
         let (mut claimed, mut stuck) = (Vec::new(), Vec::new());
         for file in ours {
             match self.remove_original(&file) {
-                Ok(()) => claimed.push(file.id),
+                // An earlier life of ours may have removed it; of one that was there a moment ago it was somebody else.
+                Ok(Original::Absent) if just_admitted.contains(&file.id) => self.give_up(&file)?,
+                Ok(_) => claimed.push(file.id),
                 Err(StoreError::Disk(error)) => stuck.push(StoreError::Disk(error)),
                 Err(error) => return Err(error),
             }
@@ -225,25 +242,37 @@ impl DropDirectory {
         }
     }
 
+    /// Somebody else has taken the file, another agent for instance: it is theirs to send.
+    fn give_up(&self, file: &FileRow) -> Result<()> {
+        self.ledger.remove_files(&[file.id])?;
+        self.sending.remove(&file.token)?;
+        if file.wire {
+            self.sending.remove(format!("{}{}", file.token, suffix::WIRE))?;
+        }
+        Ok(())
+    }
+
     /// The original is renamed first and looked at then: nobody can change which file it is in between.
-    fn remove_original(&self, file: &FileRow) -> Result<()> {
+    fn remove_original(&self, file: &FileRow) -> Result<Original> {
         if file.sha256.is_none() {
-            return Ok(());
+            return Ok(Original::Removed);
         }
         let name = OsStr::from_bytes(&file.name);
         let away = format!("{}{}", file.token, suffix::ORIGINAL);
         // It may be on its way out already: then what has its name now is another file, and stays.
-        if let Some(stat) = self.dir.stat(name)?
-            && is_original(&stat, file)
-        {
-            self.dir.rename(name, &self.sending, &away)?;
-        }
+        let there = match self.dir.stat(name)? {
+            Some(stat) if is_original(&stat, file) => {
+                self.dir.rename(name, &self.sending, &away)? != Renamed::SourceAbsent
+            }
+            other => other.is_some(),
+        };
         match self.sending.stat(&away)? {
             Some(stat) if is_original(&stat, file) => self.sending.remove(&away).map(drop)?,
             Some(_) => self.drop_again(OsStr::new(&away), name)?,
+            None if !there => return Ok(Original::Absent),
             None => {}
         }
-        Ok(())
+        Ok(Original::Removed)
     }
 }
 

@@ -278,6 +278,26 @@ fn an_original_that_cannot_be_removed_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_file_that_somebody_else_takes_meanwhile_is_theirs() {
+    let spot = Spot::new();
+    let drops = spot.open();
+    ["a.xml", "b.xml"].iter().for_each(|name| spot.write(name, name));
+    let mut batch = Batch::default();
+    for candidate in candidates(&drops) {
+        let copied = copy(&drops, &candidate);
+        let row = admission(&candidate, &copied.token, Some(copied.sha256));
+        batch.add(Some(copied), row);
+    }
+    // Another agent, with a state of its own, was faster.
+    fs::remove_file(spot.path("a.xml")).unwrap();
+    assert!(drops.admit(&mut batch).unwrap().is_empty());
+    let files = spot.ledger.finished_files(drops.id(), 9).unwrap();
+    assert_eq!(files.iter().map(|file| file.name.as_slice()).collect::<Vec<_>>(), [b"b.xml"]);
+    assert_eq!(spot.files("sending"), [files[0].token.as_str()]);
+    assert!(spot.ledger.unclaimed(drops.id()).unwrap().is_empty());
+}
+
+#[test]
 fn a_file_is_claimed_only_when_its_original_is_gone() {
     let spot = Spot::new();
     let drops = spot.open();
