@@ -33,8 +33,8 @@ pub struct Summary {
     pub delivered: u64,
     /// Inboxes with deliveries that failed, or are still owed: how many, and why the last of them did.
     pub undelivered: Vec<(String, u64, String)>,
-    /// Drop directories and inboxes that could not be worked with, and why.
-    pub trouble: Vec<(String, String)>,
+    /// Drop directories and inboxes that could not be worked with, why, and what can be done.
+    pub trouble: Vec<(String, String, String)>,
 }
 
 impl Summary {
@@ -80,12 +80,13 @@ impl Agent {
                     summary.refused += refused;
                     if unreadable + stuck > 0 {
                         let words = format!("{} files cannot be read or taken away", unreadable + stuck);
-                        summary.trouble.push((format!("drop directory `{name}`"), words));
+                        summary.trouble.push((format!("drop directory `{name}`"), words, String::new()));
                     }
                 }
                 Err(error) => {
                     lines::drop_trouble(&name, &error);
-                    summary.trouble.push((format!("drop directory `{name}`"), error.to_string()));
+                    let (words, hint) = (format!("cannot {error}"), error.hint().to_owned());
+                    summary.trouble.push((format!("drop directory `{name}`"), words, hint));
                 }
             }
         }
@@ -99,6 +100,7 @@ impl Agent {
         for (name, delivered) in inboxes.join_all().await {
             summary.add_deliveries(&name, delivered);
         }
+        summary.trouble.extend(self.left_behind(config).await.words());
         summary
     }
 }
@@ -115,7 +117,7 @@ impl Summary {
             }
             Err(error) => {
                 lines::inbox_trouble(name, &error.to_string(), error.hint());
-                self.trouble.push((format!("inbox `{name}`"), error.to_string()));
+                self.trouble.push((format!("inbox `{name}`"), format!("cannot {error}"), error.hint().to_owned()));
             }
         }
     }

@@ -179,6 +179,7 @@ impl Running {
         self.parts = parts;
         self.end_what_changed(&config, &feeds).await;
         self.start_drops_and_inboxes(&config).await;
+        self.agent.left_behind(&config).await.tell();
         self.start_feeds(feeds);
         self.config.send_replace(Arc::new(config));
         Ok(())

@@ -166,6 +166,7 @@ impl DropWalk {
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
+            drops.take_over(&ledger, &name, &dir)?;
             let leaving = drops.leaving(dir.id());
             let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;

@@ -57,6 +57,26 @@ impl Drops {
         self.map().get(&directory).cloned()
     }
 
+    /// Whether the drop directory of this number is open.
+    pub fn is_open(&self, directory: i64) -> bool {
+        self.map().contains_key(&directory)
+    }
+
+    /// What lies in `sending/` of a directory that had another name before goes on under its name of now. Blocks.
+    pub(super) fn take_over(&self, ledger: &Ledger, name: &str, dir: &DropDirectory) -> Result<()> {
+        ledger.note_place(dir.id(), dir.path())?;
+        let mut taken = 0;
+        dir.taken_in_elsewhere(|other, tokens| {
+            // A file that is leaving under its old name leaves first.
+            let leaving = self.leaving(other);
+            let _alone = leaving.lock().unwrap_or_else(PoisonError::into_inner);
+            taken += ledger.take_over(other, dir.id(), tokens)?;
+            Ok(())
+        })?;
+        lines::files_taken_over(name, taken);
+        Ok(())
+    }
+
     /// A drop directory is gone.
     pub(super) fn remove(&self, gone: &Open) {
         self.map().remove(&gone.dir.id());
@@ -97,7 +117,10 @@ impl Open {
     /// Those of them that have not left meanwhile.
     fn let_these_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let _alone = self.alone();
-        self.let_leave(ledger, &ledger.files(finished)?)
+        // What was taken over meanwhile leaves by way of the other one.
+        let mut files = ledger.files(finished)?;
+        files.retain(|file| file.directory == self.dir.id());
+        self.let_leave(ledger, &files)
     }
 
     fn alone(&self) -> MutexGuard<'_, ()> {

@@ -255,9 +255,9 @@ fn a_damaged_a_foreign_and_a_newer_ledger_are_refused() {
         assert!(read.is_err());
         written.unwrap_err()
     };
-    set("PRAGMA user_version = 2");
-    assert!(matches!(refused(), LedgerError::Newer { found: 2, known: 1, .. }));
-    set("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    set("PRAGMA user_version = 3");
+    assert!(matches!(refused(), LedgerError::Newer { found: 3, known: 2, .. }));
+    set("PRAGMA user_version = 2; PRAGMA application_id = 7");
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
     std::fs::write(&path, "not a database, but long enough to be looked at as one").unwrap();
     assert!(matches!(refused(), LedgerError::Damaged { .. }));

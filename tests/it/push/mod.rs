@@ -7,6 +7,7 @@ mod messages;
 mod names;
 mod outcomes;
 mod receipts;
+mod renamed;
 mod settle;
 
 use crate::common::World;
