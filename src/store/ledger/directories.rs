@@ -52,6 +52,24 @@ impl Ledger {
             .map(drop)
     }
 
+    /// Notes what is wrong with a drop directory, which may never have been opened; `None`: it works.
+    pub fn note_drop_trouble(&self, name: &str, words: Option<&str>) -> Result<()> {
+        let known: Option<String> = self.read(|c| {
+            c.prepare_cached("SELECT last_error FROM drop_directory WHERE name = ?1")?
+                .query_row([name], |row| row.get(0))
+                .optional()
+                .map(Option::flatten)
+        })?;
+        if known.as_deref() == words {
+            return Ok(());
+        }
+        self.write_relaxed(|t| {
+            let id = drop_directory(t, name)?;
+            t.execute("UPDATE drop_directory SET last_error = ?2 WHERE id = ?1", params![id, words])
+        })
+        .map(drop)
+    }
+
     /// The other drop directories that files with these tokens were taken in by.
     pub fn owners(&self, directory: i64, tokens: &[&str]) -> Result<Vec<i64>> {
         self.read_at_once(|c| {

@@ -5,6 +5,9 @@ use rusqlite::{Connection, TransactionBehavior};
 /// The format this program writes; `PRAGMA user_version` holds it. 0 is an empty database.
 pub(super) const FORMAT: i64 = 2;
 
+/// The first format that holds what is wrong with a drop directory.
+pub(super) const WITH_DROP_TROUBLE: i64 = 2;
+
 /// `taxi` in ASCII, so that `file(1)` and a stranger can tell what the database is.
 const APPLICATION_ID: i64 = 0x7461_7869;
 
@@ -206,4 +209,12 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Option<i6
         transaction.commit()?;
     }
     Ok(Some(found))
+}
+
+/// The ledger as the first version of this program made it.
+#[cfg(test)]
+pub(super) fn make_first_format(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(STEPS[0])?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", 1)
 }

@@ -266,6 +266,19 @@ fn a_damaged_a_foreign_and_a_newer_ledger_are_refused() {
 }
 
 #[test]
+fn an_older_ledger_is_read_as_it_is_and_brought_up_to_date_by_whoever_writes() {
+    let temporary = TempDir::new().unwrap();
+    schema::make_first_format(&Connection::open(temporary.path().join(FILE_NAME)).unwrap()).unwrap();
+    let report = Ledger::open_to_read(temporary.path()).unwrap().unwrap().report().unwrap();
+    assert_eq!(report.drops, []);
+    let ledger = Ledger::open(temporary.path()).unwrap();
+    ledger.note_drop_trouble("d", Some("cannot write")).unwrap();
+    assert_eq!(ledger.report().unwrap().drops, [("d".to_owned(), "cannot write".to_owned())]);
+    ledger.note_drop_trouble("d", None).unwrap();
+    assert_eq!(Ledger::open_to_read(temporary.path()).unwrap().unwrap().report().unwrap().drops, []);
+}
+
+#[test]
 fn a_damaged_page_is_damage_and_not_an_empty_answer() {
     let (temporary, ledger) = ledger();
     ledger.feed("f", "one").unwrap();

@@ -9,6 +9,7 @@ mod outcomes;
 mod receipts;
 mod renamed;
 mod settle;
+mod trouble;
 
 use crate::common::World;
 
