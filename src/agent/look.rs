@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::observe::lines;
 use crate::observe::metrics::{self, Up};
 use crate::observe::status::Status;
+use crate::push::Drops;
 use crate::store::ledger::Ledger;
 
 /// How often it is looked.
@@ -35,6 +36,8 @@ const LONGEST: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(super) struct Looker {
     clock: Clock,
+    /// What is wrong with them, also where that cannot be written down.
+    drops: Drops,
     /// A connection of its own, so that nobody waits for a look at everything.
     ledger: Option<Ledger>,
     written: Option<(Instant, bool)>,
@@ -46,8 +49,8 @@ pub(super) struct Looker {
 
 impl Looker {
     /// One that has told nothing yet.
-    pub(super) fn new(clock: Clock) -> Looker {
-        Looker { clock, ledger: None, written: None, failed: false, concerns: BTreeSet::new() }
+    pub(super) fn new(clock: Clock, drops: Drops) -> Looker {
+        Looker { clock, drops, ledger: None, written: None, failed: false, concerns: BTreeSet::new() }
     }
 
     /// Looks at the ledger, writes the metrics where they are due, and tells of what has changed. Gives the status in a
@@ -110,7 +113,9 @@ impl Looker {
         if report.is_err() {
             self.ledger = None;
         }
-        Ok(Status::new(config, report?.unwrap_or_default(), self.clock.now()))
+        let mut status = Status::new(config, report?.unwrap_or_default(), self.clock.now());
+        self.drops.troubles().iter().for_each(|(drop, words)| status.add_trouble(drop, words));
+        Ok(status)
     }
 }
 
@@ -119,10 +124,11 @@ impl Looker {
 pub(super) async fn keep_looking(
     mut config: watch::Receiver<Arc<Config>>,
     clock: Clock,
+    drops: Drops,
     pulse: Pulse,
     stop: CancellationToken,
 ) {
-    let mut looker = Looker::new(clock.clone());
+    let mut looker = Looker::new(clock.clone(), drops);
     let mut told = String::new();
     // Nothing is in force yet.
     tokio::select! {

@@ -12,6 +12,7 @@ mod run;
 mod schedule;
 mod service;
 mod tasks;
+mod waiting;
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -16,6 +16,9 @@ use crate::poll::{Ended, Feed};
 use crate::push::{Delivered, DropWalk, Looked};
 use crate::store::StoreError;
 
+/// Why files are not tried, where no server asked for that.
+const UNTRIED: &str = "not tried yet: a file is sent once its original is out of the drop directory";
+
 /// What `run --once` came to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Summary {
@@ -33,8 +36,8 @@ pub struct Summary {
     pub delivered: u64,
     /// Inboxes with deliveries that failed, or are still owed: how many, and why the last of them did.
     pub undelivered: Vec<(String, u64, String)>,
-    /// Drop directories and inboxes that could not be worked with, and why.
-    pub trouble: Vec<(String, String)>,
+    /// Drop directories and inboxes that could not be worked with, why, and what can be done.
+    pub trouble: Vec<(String, String, String)>,
 }
 
 impl Summary {
@@ -60,7 +63,7 @@ impl Agent {
         pushed.feeds = polled.feeds;
         pushed.failed_feeds = polled.failed_feeds;
         pushed.quarantined = polled.quarantined;
-        let (mut looker, config) = (Looker::new(self.clock.clone()), config.clone());
+        let (mut looker, config) = (Looker::new(self.clock.clone(), self.drops.clone()), config.clone());
         // A look that panics has nothing to write; the summary stands.
         let _ = spawn_blocking(move || looker.look(&config, Up::Once)).await;
         Ok(pushed)
@@ -75,17 +78,11 @@ impl Agent {
         }
         for (name, looked) in drops.join_all().await {
             match looked {
-                Ok(Looked { admitted, refused, unreadable, stuck, .. }) => {
-                    summary.admitted += admitted;
-                    summary.refused += refused;
-                    if unreadable + stuck > 0 {
-                        let words = format!("{} files cannot be read or taken away", unreadable + stuck);
-                        summary.trouble.push((format!("drop directory `{name}`"), words));
-                    }
-                }
+                Ok(looked) => summary.add_looked(&name, looked),
                 Err(error) => {
                     lines::drop_trouble(&name, &error);
-                    summary.trouble.push((format!("drop directory `{name}`"), error.to_string()));
+                    let (words, hint) = (format!("cannot {error}"), error.hint().to_owned());
+                    summary.trouble.push((format!("drop directory `{name}`"), words, hint));
                 }
             }
         }
@@ -97,28 +94,62 @@ impl Agent {
             }
         }
         for (name, delivered) in inboxes.join_all().await {
-            summary.add_deliveries(&name, delivered);
+            let untried = self.untried(&name).await;
+            summary.add_deliveries(&name, untried, delivered);
         }
+        summary.trouble.extend(self.left_behind(config).await.words());
         summary
     }
 }
 
 impl Summary {
-    fn add_deliveries(&mut self, name: &str, delivered: Result<Delivered, StoreError>) {
+    fn add_looked(&mut self, name: &str, looked: Looked) {
+        let Looked { admitted, refused, unreadable, unreadable_words, stuck, stuck_words, .. } = looked;
+        self.admitted += admitted;
+        self.refused += refused;
+        let what = format!("drop directory `{name}`");
+        if let Some(words) = unreadable_words {
+            let words = format!("{} cannot be read: cannot {words}", files(unreadable));
+            self.trouble.push((what.clone(), words, "let the agent's group read it: chmod g+r".to_owned()));
+        }
+        if let Some(words) = stuck_words {
+            let words = format!("{} cannot be taken away, and not sent before that: cannot {words}", files(stuck));
+            let hint = "the agent must be able to remove files from the drop directory".to_owned();
+            self.trouble.push((what, words, hint));
+        }
+    }
+
+    /// `untried`: why files may not have been tried at all.
+    fn add_deliveries(&mut self, name: &str, untried: &str, delivered: Result<Delivered, StoreError>) {
         match delivered {
             Ok(Delivered { accepted, failed, reason }) => {
                 self.delivered += accepted;
                 if failed > 0 {
-                    let reason = reason.unwrap_or_else(|| "the server asked for a pause".to_owned());
+                    let reason = reason.unwrap_or_else(|| untried.to_owned());
                     self.undelivered.push((name.to_owned(), failed, reason));
                 }
             }
             Err(error) => {
                 lines::inbox_trouble(name, &error.to_string(), error.hint());
-                self.trouble.push((format!("inbox `{name}`"), error.to_string()));
+                self.trouble.push((format!("inbox `{name}`"), format!("cannot {error}"), error.hint().to_owned()));
             }
         }
     }
+}
+
+impl Agent {
+    /// Why an inbox was not tried with what it is owed.
+    async fn untried(&self, inbox: &str) -> &'static str {
+        let (ledger, inbox, now) = (self.ledger.clone(), inbox.to_owned(), self.clock.now());
+        match spawn_blocking(move || ledger.asked_until(&inbox, now)).await {
+            Ok(Ok(Some(_))) => "the server asked for a pause",
+            _ => UNTRIED,
+        }
+    }
+}
+
+fn files(number: u64) -> String {
+    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
 }
 
 /// Feeds of one server one after the other, servers side by side.
@@ -146,4 +177,38 @@ async fn poll_all(feeds: Vec<Feed>) -> Summary {
     }
     summary.failed_feeds.sort();
     summary
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_stays_is_named_with_what_can_be_done() {
+        let mut summary = Summary::default();
+        let unreadable_words = Some("open /drop/a.xml: Permission denied".to_owned());
+        let stuck_words = Some("rename /drop/b.xml: Operation not permitted".to_owned());
+        let looked = Looked { unreadable: 1, unreadable_words, stuck: 2, stuck_words, ..Looked::default() };
+        summary.add_looked("d", looked);
+        let words: Vec<&str> = summary.trouble.iter().map(|(_, words, _)| words.as_str()).collect();
+        assert_eq!(
+            words,
+            [
+                "1 file cannot be read: cannot open /drop/a.xml: Permission denied",
+                "2 files cannot be taken away, and not sent before that: cannot rename /drop/b.xml: Operation not permitted",
+            ]
+        );
+        assert!(!summary.is_good() && summary.trouble.iter().all(|(_, _, hint)| !hint.is_empty()));
+    }
+
+    #[test]
+    fn a_pause_is_spoken_of_only_where_one_was_asked_for() {
+        let mut summary = Summary::default();
+        let delivered =
+            |reason: Option<&str>| Ok(Delivered { accepted: 0, failed: 1, reason: reason.map(str::to_owned) });
+        summary.add_deliveries("a", UNTRIED, delivered(None));
+        summary.add_deliveries("b", UNTRIED, delivered(Some("HTTP 503")));
+        let reasons: Vec<&str> = summary.undelivered.iter().map(|(_, _, reason)| reason.as_str()).collect();
+        assert_eq!(reasons, [UNTRIED, "HTTP 503"]);
+    }
 }

@@ -108,7 +108,8 @@ impl Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
         let (config, current) = watch::channel(Arc::default());
         let stop = CancellationToken::new();
-        let looking = look::keep_looking(current, agent.clock.clone(), pulse.clone(), stop.clone());
+        let looking =
+            look::keep_looking(current, agent.clock.clone(), agent.drops.clone(), pulse.clone(), stop.clone());
         let running = pulse.spawn("the look at the ledger".to_owned(), stop.clone(), looking);
         let look = Task { made_of: (), stop, running };
         let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
@@ -179,6 +180,7 @@ impl Running {
         self.parts = parts;
         self.end_what_changed(&config, &feeds).await;
         self.start_drops_and_inboxes(&config).await;
+        self.agent.left_behind(&config).await.tell();
         self.start_feeds(feeds);
         self.config.send_replace(Arc::new(config));
         Ok(())

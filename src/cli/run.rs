@@ -52,8 +52,8 @@ fn say(summary: &Summary) {
     for (feed, words) in &summary.failed_feeds {
         complain(&format!("feed `{feed}` failed: {words}"), "");
     }
-    for (what, words) in &summary.trouble {
-        complain(&format!("{what}: cannot {words}"), "");
+    for (what, words, hint) in &summary.trouble {
+        complain(&format!("{what}: {words}"), hint);
     }
     if summary.quarantined > 0 {
         complain(

@@ -145,6 +145,28 @@ pub fn drop_directory_moved(drop: &str, path: &Path) {
     warn!(drop, path = show(path), "the drop directory was renamed, replaced or unmounted: looking for it again");
 }
 
+/// A drop directory has another name now.
+pub fn files_taken_over(drop: &str, files: usize) {
+    if files > 0 {
+        info!(drop, files, "files that were taken in under another name of this drop directory go on under this one");
+    }
+}
+
+/// A drop directory that is no longer configured is not empty.
+pub fn files_left_behind(drop: &str, files: u64, place: &str) {
+    warn!(
+        drop,
+        files,
+        path = place,
+        "files still wait in a drop directory that is not configured: put it back to have them sent"
+    );
+}
+
+/// Files are owed to an inbox that is no longer configured.
+pub fn files_for_nobody(drop: &str, inbox: &str, files: u64) {
+    warn!(drop, inbox, files, "files still wait for an inbox that is not configured: they expire after give_up");
+}
+
 /// The system does not watch a directory for us.
 pub fn not_watched(drop: &str, error: &notify::Error, rescan: Duration) {
     warn!(drop, %error, ?rescan, "the drop directory cannot be watched: it is listed every `rescan` only");

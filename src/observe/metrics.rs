@@ -104,7 +104,7 @@ pub fn render(config: &Config, status: &Status, up: Up) -> String {
     if up != Up::Once {
         page.sample("taxii_sync_up", &[], flag(up == Up::Yes));
     }
-    page.family("taxii_sync_healthy", Kind::Gauge, "1 unless a feed or an inbox is in trouble.");
+    page.family("taxii_sync_healthy", Kind::Gauge, "1 unless a feed, a drop directory or an inbox is in trouble.");
     page.sample("taxii_sync_healthy", &[], flag(status.is_healthy()));
     page.family("taxii_sync_written_timestamp_seconds", Kind::Gauge, "When this file was written.");
     page.sample("taxii_sync_written_timestamp_seconds", &[], seconds(status.now));

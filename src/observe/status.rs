@@ -40,9 +40,18 @@ pub(super) struct Feed {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Drop {
     pub(super) configured: bool,
+    /// Why it cannot be worked with.
+    pub(super) last_error: Option<String>,
     /// What lies in `failed/`.
     failed: Vec<FailedFile>,
     pub(super) inboxes: BTreeMap<String, InboxReport>,
+}
+
+impl Drop {
+    fn is_troubled(&self) -> bool {
+        let own = self.configured && self.last_error.is_some();
+        own || self.inboxes.values().any(|inbox| inbox.last_error.is_some())
+    }
 }
 
 fn time(at: DateTime<Utc>) -> String {
@@ -80,6 +89,11 @@ impl Status {
             drop.configured = true;
             drop.inboxes = settings.inboxes.iter().map(|inbox| (inbox.clone(), InboxReport::default())).collect();
         }
+        for (name, words) in report.drops {
+            if let Some(drop) = drops.get_mut(&name) {
+                drop.last_error = Some(words);
+            }
+        }
         for row in report.inboxes {
             drops.entry(row.directory.clone()).or_default().inboxes.insert(row.inbox.clone(), row);
         }
@@ -89,6 +103,11 @@ impl Status {
     /// What lies in `failed/` of a drop directory.
     pub fn add_failed(&mut self, drop: &str, failed: Vec<FailedFile>) {
         self.drops.entry(drop.to_owned()).or_default().failed = failed;
+    }
+
+    /// A drop directory cannot be worked with. What was said of it first is nearer to the cause.
+    pub fn add_trouble(&mut self, drop: &str, words: &str) {
+        self.drops.entry(drop.to_owned()).or_default().last_error.get_or_insert_with(|| words.to_owned());
     }
 
     /// For machines. `running`: an agent is at work.
@@ -151,6 +170,7 @@ impl Status {
         let named = drop.failed.iter().take(NAMED).map(|file| json!({ "file": file.name, "reason": file.reason }));
         json!({
             "configured": drop.configured,
+            "last_error": drop.last_error,
             "inboxes": inboxes,
             "failed": drop.failed.len(),
             "failed_files": named.collect::<Vec<_>>(),
@@ -191,15 +211,15 @@ impl Status {
         text
     }
 
-    /// Whether no feed and no inbox is in trouble.
+    /// Whether no feed, no drop directory and no inbox is in trouble.
     pub fn is_healthy(&self) -> bool {
         self.troubled().is_empty()
     }
 
-    /// The feeds and drop directories whose last attempt failed.
+    /// The feeds and inboxes whose last attempt failed, and drop directories that cannot be worked with.
     fn troubled(&self) -> BTreeSet<String> {
         let feeds = self.feeds.iter().filter(|(_, feed)| feed.configured && feed.row.last_error.is_some());
-        let drops = self.drops.iter().filter(|(_, drop)| drop.inboxes.values().any(|inbox| inbox.last_error.is_some()));
+        let drops = self.drops.iter().filter(|(_, drop)| drop.is_troubled());
         feeds
             .map(|(name, _)| format!("feed {name}"))
             .chain(drops.map(|(name, _)| format!("drop directory {name}")))
@@ -243,6 +263,9 @@ impl Status {
     fn drop_text(&self, text: &mut String, name: &str, drop: &Drop) {
         let gone = if drop.configured { "" } else { " (no longer configured)" };
         let _ = writeln!(text, "drop directory {name}{gone}");
+        if let Some(error) = &drop.last_error {
+            let _ = writeln!(text, "  {error}");
+        }
         for (inbox, row) in &drop.inboxes {
             let since = row.oldest_pending.map(|at| format!(", the oldest for {}", span(seconds_since(at, self.now))));
             let _ = writeln!(

@@ -13,20 +13,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::blocking;
 use super::leave::{Drops, Open};
-use super::looked::Looked;
+use super::looked::{Looked, Taken};
 use super::settle::{Moment, Settling};
 use super::transform::transform;
+use super::trouble::DropTrouble;
 use super::wanted::Wanted;
 use super::watch::{Bell, Watch};
 use crate::clock::Clock;
 use crate::config;
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::{Told, lines};
-use crate::store::disk::{self, Dir, DiskError};
+use crate::store::disk::{self, Dir, DiskError, show};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
-use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome, Settled};
+use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
 use crate::store::{Result, StoreError};
-use crate::taxii::time::earlier;
 
 /// So many files are made durable and admitted together, at most …
 const TOGETHER: usize = 512;
@@ -56,10 +56,8 @@ pub struct DropWalk {
     place: Option<PathBuf>,
     /// What the log holds already.
     told: Arc<Told>,
+    trouble: DropTrouble,
 }
-
-/// Trouble with the directory itself, as [`Told`] has it.
-const TROUBLE: &str = "trouble";
 
 /// What a drop walk is made of.
 #[derive(Debug)]
@@ -87,7 +85,8 @@ impl DropWalk {
     pub fn new(parts: Parts) -> DropWalk {
         let Parts { name, settings, ledger, drops, bell, inboxes, clock, stop } = parts;
         let wanted = Wanted::new(&settings.include);
-        let settling = Settling::default();
+        let (settling, told) = (Settling::default(), Arc::default());
+        let trouble = DropTrouble::new(&name, &ledger, &drops, &told);
         DropWalk {
             name,
             settings,
@@ -101,7 +100,8 @@ impl DropWalk {
             settling,
             open: None,
             place: None,
-            told: Arc::default(),
+            told,
+            trouble,
         }
     }
 
@@ -122,7 +122,7 @@ impl DropWalk {
                 swept = Some(self.clock.moment());
                 self.sweep().await;
             }
-            self.turn();
+            self.trouble.turn().await;
             let rescan = self.settings.rescan;
             let pause = looked.again_in.map_or(rescan, |again| again.min(rescan));
             tokio::select! {
@@ -135,6 +135,16 @@ impl DropWalk {
 
     /// Takes in what is settled now; what is not yet is waited for once, up to `settle`.
     pub async fn run_once(mut self) -> Result<Looked> {
+        let looked = self.once().await;
+        match &looked {
+            Ok(looked) => looked.stuck_words.iter().for_each(|words| self.trouble.note(format!("cannot {words}"))),
+            Err(error) => self.trouble.note(format!("cannot {error}")),
+        }
+        self.trouble.turn().await;
+        looked
+    }
+
+    async fn once(&mut self) -> Result<Looked> {
         self.open().await?;
         let mut looked = self.look_or_fail(true).await?;
         if looked.unsettled + looked.stuck > 0 {
@@ -166,6 +176,7 @@ impl DropWalk {
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
+            drops.take_over(&ledger, &name, &dir)?;
             let leaving = drops.leaving(dir.id());
             let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
             open.let_all_leave(&ledger)?;
@@ -192,14 +203,15 @@ impl DropWalk {
                     }
                     *watch = None;
                 }
-                Err(error) => return self.tell_trouble(&error),
+                Err(error) => return self.trouble.tell(&error),
             }
         }
         if let Err(error) = self.open().await {
-            return self.tell_trouble(&error);
+            return self.trouble.tell(&error);
         }
         if self.open.is_none() {
-            return;
+            let path = show(&self.settings.path);
+            return self.trouble.note(format!("cannot find {path}: it was renamed, removed or unmounted"));
         }
         // Watch first, then look: nothing falls in between.
         match Watch::start(&self.settings.path, &self.bell) {
@@ -211,28 +223,17 @@ impl DropWalk {
         }
     }
 
-    /// Trouble goes on for a while: one line when it begins.
-    fn tell_trouble(&self, error: &StoreError) {
-        if self.told.first(TROUBLE) {
-            lines::drop_trouble(&self.name, error);
-        }
-    }
-
-    /// A round has ended.
-    fn turn(&self) {
-        if self.told.turn().contains(TROUBLE) {
-            lines::drop_works_again(&self.name);
-        }
-    }
-
     async fn look(&mut self, trust_times: bool) -> Looked {
         if self.open.is_none() {
             return Looked::default();
         }
         match self.look_or_fail(trust_times).await {
-            Ok(looked) => looked,
+            Ok(looked) => {
+                looked.stuck_words.iter().for_each(|words| self.trouble.note(format!("cannot {words}")));
+                looked
+            }
             Err(error) => {
-                self.tell_trouble(&error);
+                self.trouble.tell(&error);
                 Looked::default()
             }
         }
@@ -265,27 +266,13 @@ impl DropWalk {
         let (keep, now) = (self.settings.keep_sent, self.clock.now());
         match blocking(move || open.dir.sweep_sent(keep, now)).await {
             Ok(removed) => lines::sent_swept(&self.name, removed),
-            Err(error) => self.tell_trouble(&error),
+            Err(error) => self.trouble.tell(&error),
         }
-        match self.expire_for_others().await {
+        let (open, ledger, inboxes) = (self.open.clone(), self.ledger.clone(), self.settings.inboxes.clone());
+        match blocking(move || open.map_or(Ok(0), |open| open.expire_for_others(&ledger, &inboxes, now))).await {
             Ok(files) => lines::expired_for_others(&self.name, files),
-            Err(error) => self.tell_trouble(&error),
+            Err(error) => self.trouble.tell(&error),
         }
-    }
-
-    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it.
-    async fn expire_for_others(&self) -> Result<usize> {
-        let Some(open) = self.open.clone() else { return Ok(0) };
-        let (ledger, inboxes, now) = (self.ledger.clone(), self.settings.inboxes.clone(), self.clock.now());
-        let before = earlier(now, self.settings.give_up);
-        blocking(move || {
-            let owed = ledger.owed_to_others(open.dir.id(), &inboxes, before)?;
-            let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
-            ledger.record(&settled, now)?;
-            open.let_all_leave(&ledger)?;
-            Ok(settled.len())
-        })
-        .await
     }
 }
 
@@ -321,11 +308,17 @@ impl Look {
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
                     Some(left) => self.not_yet(&candidate.name, left),
-                    None if self.take(&candidate, &mut batch)? => {}
-                    None => {
-                        settling.forget(&candidate.name);
-                        self.not_yet(&candidate.name, self.settings.settle);
-                    }
+                    None => match self.take(&candidate, &mut batch)? {
+                        Taken::Yes => {}
+                        Taken::Changing => {
+                            settling.forget(&candidate.name);
+                            self.not_yet(&candidate.name, self.settings.settle);
+                        }
+                        Taken::Unreadable => {
+                            settling.forget(&candidate.name);
+                            self.again_in(self.settings.settle);
+                        }
+                    },
                 }
                 if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
                     self.admit(&mut batch)?;
@@ -342,31 +335,36 @@ impl Look {
     fn not_yet(&mut self, name: &OsStr, left: Duration) {
         self.looked.unsettled += 1;
         self.looked.unsettled_name = Some(name.to_owned());
+        self.again_in(left);
+    }
+
+    fn again_in(&mut self, left: Duration) {
         self.looked.again_in = Some(self.looked.again_in.map_or(left, |other| other.min(left)));
     }
 
-    /// Takes one settled file. `false`: it has changed after all. A file that cannot be read is told of and left
-    /// where it is; it does not hold up its neighbours.
-    fn take(&mut self, candidate: &Candidate, batch: &mut Batch) -> Result<bool> {
+    /// Takes one settled file. A file that cannot be read is told of and left where it is; it does not hold up its
+    /// neighbours.
+    fn take(&mut self, candidate: &Candidate, batch: &mut Batch) -> Result<Taken> {
         if candidate.stat.size > self.settings.max_file {
             let refusal = format!("larger than max_file ({} bytes)", self.settings.max_file);
             let admission = self.admission(candidate, DropDirectory::token(), None, Err(refusal))?;
             batch.add(None, admission);
-            return Ok(true);
+            return Ok(Taken::Yes);
         }
         let mut inspector = Inspector::new(Options { content_binding: self.settings.content_binding.clone() });
         match self.open.dir.copy(candidate, &mut |bytes| inspector.feed(bytes)) {
             Ok(Copying::Done(copied)) => {
                 self.check(candidate, copied, inspector.finish(), batch)?;
-                Ok(true)
+                Ok(Taken::Yes)
             }
-            Ok(Copying::NotYet) => Ok(false),
+            Ok(Copying::NotYet) => Ok(Taken::Changing),
             Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
                 if self.told.first(format!("unreadable {}", candidate.name.display())) {
                     lines::file_unreadable(&self.open.name, &candidate.name, &error);
                 }
                 self.looked.unreadable += 1;
-                Ok(false)
+                self.looked.unreadable_words = Some(error.to_string());
+                Ok(Taken::Unreadable)
             }
             Err(error) => Err(error),
         }
@@ -480,6 +478,7 @@ impl Look {
     /// Originals that cannot be removed keep their own files waiting, and no others.
     fn tell_stuck(&mut self, stuck: &[StoreError]) {
         self.looked.stuck = stuck.len() as u64;
+        self.looked.stuck_words = stuck.first().map(ToString::to_string);
         let new = stuck.iter().filter(|error| self.told.first(error.to_string()));
         new.for_each(|error| lines::drop_trouble(&self.open.name, error));
     }

@@ -1,14 +1,17 @@
 //! Files that are owed to nobody any more leave `sending/`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use chrono::{DateTime, Utc};
 
 use super::receipt::receipt;
 use crate::observe::lines;
 use crate::store::Result;
 use crate::store::drops::{DropDirectory, End, Finished};
-use crate::store::ledger::{FileId, FileRow, Ledger, Outcome};
+use crate::store::ledger::{FileId, FileRow, Ledger, Outcome, Settled};
+use crate::taxii::time::earlier;
 
 /// So many files leave together.
 const TOGETHER: u32 = 256;
@@ -19,6 +22,7 @@ const TOGETHER: u32 = 256;
 pub struct Drops {
     open: Arc<Mutex<HashMap<i64, Arc<Open>>>>,
     leaving: Arc<Mutex<HashMap<i64, Arc<Mutex<()>>>>>,
+    troubles: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
 /// An open drop directory with what its files have to know.
@@ -55,6 +59,40 @@ impl Drops {
 
     pub(super) fn get(&self, directory: i64) -> Option<Arc<Open>> {
         self.map().get(&directory).cloned()
+    }
+
+    /// What is wrong with drop directories, by their names.
+    pub fn troubles(&self) -> BTreeMap<String, String> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes what is wrong with a drop directory, or that nothing is.
+    pub(super) fn note_trouble(&self, drop: &str, words: Option<String>) {
+        let mut troubles = self.troubles.lock().unwrap_or_else(PoisonError::into_inner);
+        match words {
+            Some(words) => troubles.insert(drop.to_owned(), words),
+            None => troubles.remove(drop),
+        };
+    }
+
+    /// Whether the drop directory of this number is open.
+    pub fn is_open(&self, directory: i64) -> bool {
+        self.map().contains_key(&directory)
+    }
+
+    /// What lies in `sending/` of a directory that had another name before goes on under its name of now. Blocks.
+    pub(super) fn take_over(&self, ledger: &Ledger, name: &str, dir: &DropDirectory) -> Result<()> {
+        ledger.note_place(dir.id(), dir.path())?;
+        let mut taken = 0;
+        dir.taken_in_elsewhere(|other, tokens| {
+            // A file that is leaving under its old name leaves first.
+            let leaving = self.leaving(other);
+            let _alone = leaving.lock().unwrap_or_else(PoisonError::into_inner);
+            taken += ledger.take_over(other, dir.id(), tokens)?;
+            Ok(())
+        })?;
+        lines::files_taken_over(name, taken);
+        Ok(())
     }
 
     /// A drop directory is gone.
@@ -94,10 +132,22 @@ impl Open {
         }
     }
 
+    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it. Blocks.
+    pub(super) fn expire_for_others(&self, ledger: &Ledger, inboxes: &[String], now: DateTime<Utc>) -> Result<usize> {
+        let owed = ledger.owed_to_others(self.dir.id(), inboxes, earlier(now, self.give_up))?;
+        let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
+        ledger.record(&settled, now)?;
+        self.let_all_leave(ledger)?;
+        Ok(settled.len())
+    }
+
     /// Those of them that have not left meanwhile.
     fn let_these_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let _alone = self.alone();
-        self.let_leave(ledger, &ledger.files(finished)?)
+        // What was taken over meanwhile leaves by way of the other one.
+        let mut files = ledger.files(finished)?;
+        files.retain(|file| file.directory == self.dir.id());
+        self.let_leave(ledger, &files)
     }
 
     fn alone(&self) -> MutexGuard<'_, ()> {

@@ -16,8 +16,22 @@ pub struct Looked {
     pub unsettled_name: Option<OsString>,
     /// Files that cannot be read, and stay where they are.
     pub unreadable: u64,
+    /// Why the last of them cannot.
+    pub unreadable_words: Option<String>,
     /// Files that were taken in but cannot be taken away: they are not sent before that.
     pub stuck: u64,
+    /// Why the first of them cannot.
+    pub stuck_words: Option<String>,
     /// When the first of them may be.
     pub again_in: Option<Duration>,
+}
+
+/// What became of a settled file.
+pub(super) enum Taken {
+    /// It is in.
+    Yes,
+    /// It has changed after all.
+    Changing,
+    /// It cannot be read.
+    Unreadable,
 }

@@ -15,6 +15,7 @@ mod message;
 mod receipt;
 mod settle;
 mod transform;
+mod trouble;
 mod wanted;
 mod watch;
 

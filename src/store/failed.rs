@@ -7,6 +7,8 @@ use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use serde_json::Value;
+
 use super::disk::{Dir, Kind, Renamed};
 use super::{Result, names};
 
@@ -27,7 +29,8 @@ impl Failed {
         Ok(dir.existing_sub("failed")?.map(|failed| Failed { dir, failed }))
     }
 
-    /// The names of the files, without their receipts, in order.
+    /// The names of the files, without their receipts, in order. A receipt whose file somebody took away, or that a
+    /// crash within [`Failed::put_back`] left behind, is no failed file either: it must never be sent.
     pub fn names(&self) -> Result<Vec<OsString>> {
         let mut all = Vec::new();
         for name in self.failed.list()? {
@@ -38,8 +41,19 @@ impl Failed {
         }
         let receipts: HashSet<OsString> = all.iter().map(|name| names::receipt(name)).collect();
         all.retain(|name| !receipts.contains(name));
-        all.sort();
-        Ok(all)
+        let mut files = Vec::with_capacity(all.len());
+        for name in all {
+            if !self.is_receipt(&name)? {
+                files.push(name);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
+    /// Whether this is a receipt of ours, by its name and by what it says.
+    fn is_receipt(&self, name: &OsStr) -> Result<bool> {
+        Ok(names::is_receipt(name) && self.read(name)?.is_some_and(|bytes| says_what_a_receipt_says(&bytes)))
     }
 
     /// The inode of a file; the one who takes it in sees the same.
@@ -49,7 +63,12 @@ impl Failed {
 
     /// The bytes of a file's receipt, where there is one of sensible length.
     pub fn receipt(&self, name: &OsStr) -> Result<Option<Vec<u8>>> {
-        let Some(receipt) = self.failed.read(names::receipt(name))? else { return Ok(None) };
+        self.read(&names::receipt(name))
+    }
+
+    /// The first bytes of a file, as many as a receipt may have.
+    fn read(&self, name: &OsStr) -> Result<Option<Vec<u8>>> {
+        let Some(receipt) = self.failed.read(name)? else { return Ok(None) };
         let mut bytes = vec![0; (receipt.stat().size as usize).min(LONGEST_RECEIPT)];
         let mut read = 0;
         while read < bytes.len() {
@@ -62,8 +81,8 @@ impl Failed {
         Ok(Some(bytes))
     }
 
-    /// Puts a file back into the drop directory, under its name or the next free one, and removes its receipt. Gives
-    /// the name; `None`: the file is gone.
+    /// Puts a file back into the drop directory, under its name or the next free one, and removes its receipt, also
+    /// where a crash between these two left an older one behind. Gives the name; `None`: the file is gone.
     pub fn put_back(&self, name: &OsStr) -> Result<Option<OsString>> {
         let mut number = 0;
         let back = loop {
@@ -79,6 +98,13 @@ impl Failed {
         self.failed.sync()?;
         Ok(Some(back))
     }
+}
+
+fn says_what_a_receipt_says(bytes: &[u8]) -> bool {
+    let Ok(Value::Object(receipt)) = serde_json::from_slice(bytes) else { return false };
+    receipt.get("file").is_some_and(Value::is_string)
+        && receipt.contains_key("sha256")
+        && receipt.get("inboxes").is_some_and(Value::is_array)
 }
 
 #[cfg(test)]
@@ -101,6 +127,22 @@ mod tests {
         assert_eq!(failed.names().unwrap(), ["a.xml", "b.xml", "c.receipt.json"]);
         assert_eq!(failed.receipt(OsStr::new("b.xml")).unwrap().unwrap(), b"b.xml.receipt.json");
         assert_eq!(failed.receipt(OsStr::new("a.xml")).unwrap(), None);
+    }
+
+    #[test]
+    fn a_receipt_without_its_file_is_no_failed_file_whoever_took_the_file() {
+        let receipt = r#"{"file":"b.xml","sha256":null,"size":1,"inboxes":[]}"#;
+        let (drop, failed) = failed_files(&["b.xml", "b.xml.receipt.json", "mine.receipt.json", "list.receipt.json"]);
+        let write = |name: &str, text: &str| std::fs::write(drop.path().join("failed").join(name), text).unwrap();
+        write("b.xml.receipt.json", receipt);
+        write("mine.receipt.json", r#"{"file":"b.xml"}"#);
+        write("list.receipt.json", "[]");
+        write("like-a-receipt.xml", receipt);
+        let others = ["like-a-receipt.xml", "list.receipt.json", "mine.receipt.json"];
+        assert_eq!(failed.names().unwrap(), [&["b.xml"], &others[..]].concat());
+        std::fs::remove_file(drop.path().join("failed/b.xml")).unwrap();
+        assert_eq!(failed.names().unwrap(), others);
+        assert!(drop.path().join("failed/b.xml.receipt.json").exists(), "it is left to whoever took the file");
     }
 
     #[test]

@@ -86,6 +86,12 @@ pub enum StoreError {
     /// A directory of ours was replaced, emptied or unmounted while it was in use.
     #[error("use {path}: it was replaced or emptied by somebody else", path = disk::show(.0))]
     Replaced(std::path::PathBuf),
+    /// A copy in `sending/` has gone.
+    #[error("read {path}: it is gone; somebody removed it, or the ledger was put back from a backup", path = disk::show(.0))]
+    CopyGone(std::path::PathBuf),
+    /// The drop directory of a file is not open.
+    #[error("read the file: its drop directory is no longer in the configuration, or cannot be worked with just now")]
+    NotOpen,
     /// Too little free space to go on.
     #[error("write below {path}: {free} free, less than min_free ({floor})", path = disk::show(.path))]
     TooFull {
@@ -118,6 +124,8 @@ impl StoreError {
             }
             StoreError::Ledger(error) => error.hint(),
             StoreError::Replaced(_) => "nothing to do: what is missing is asked for again",
+            StoreError::CopyGone(_) => "put the file back there, or drop it again: it cannot be sent without",
+            StoreError::NotOpen => "put the drop directory back into the configuration to have its files sent",
             StoreError::InUse(_) => "it goes on by itself when the other one is done",
             StoreError::Locked(_) => "stop the other one, or give this one a state_dir of its own",
         }

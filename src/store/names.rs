@@ -27,6 +27,11 @@ pub fn receipt(name: &OsStr) -> OsString {
     fitted(&[name.as_bytes(), RECEIPT].concat(), RECEIPT)
 }
 
+/// Whether this can be the name of a receipt.
+pub fn is_receipt(name: &OsStr) -> bool {
+    name.as_bytes().ends_with(RECEIPT)
+}
+
 /// Stem and extension; the extension keeps its dot. A leading dot starts no extension.
 fn split(name: &[u8]) -> (&[u8], &[u8]) {
     match name.iter().rposition(|byte| *byte == b'.') {

@@ -198,7 +198,7 @@ impl InboxWalk {
         let mut blocks = Vec::with_capacity(batch.len());
         for file in batch.iter().map(|owed| &owed.file) {
             let open = self.drops.get(file.directory);
-            let open = open.ok_or_else(|| crate::store::StoreError::Replaced("the drop directory".into()))?;
+            let open = open.ok_or(crate::store::StoreError::NotOpen)?;
             let binding = file.binding.clone().unwrap_or_default();
             blocks.push(Block { binding, content: open.dir.body(file)?, range: file.body.clone() });
         }

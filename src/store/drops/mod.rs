@@ -80,6 +80,11 @@ impl DropDirectory {
         self.id
     }
 
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
     /// Whether its path, and those of the directories below it, still lead to them.
     pub fn in_place(&self) -> Result<bool> {
         for dir in [&self.dir, &self.sending, &self.sent, &self.failed] {
@@ -90,9 +95,17 @@ impl DropDirectory {
         Ok(true)
     }
 
-    /// `sending/` after an end at any moment, and after the ledger was lost or put back from a backup: then a file
-    /// that the ledger does not know is dropped again.
-    fn tidy(&self) -> Result<()> {
+    /// Files in `sending/` that were taken in under another name of this directory are its own: a token is random, and
+    /// is in no other place. `take` is given their tokens, some at a time.
+    pub fn taken_in_elsewhere(&self, mut take: impl FnMut(i64, &[&str]) -> Result<()>) -> Result<()> {
+        self.names_in_sending(|names| {
+            let tokens: Vec<&str> = names.iter().map(|name| token_and_suffix(name).0).collect();
+            self.ledger.owners(self.id, &tokens)?.into_iter().try_for_each(|other| take(other, &tokens))
+        })
+    }
+
+    /// What is in `sending/`, some at a time.
+    fn names_in_sending(&self, mut each: impl FnMut(&[&str]) -> Result<()>) -> Result<()> {
         const LOOKED_UP: usize = 1024;
         let mut names = self.sending.list()?;
         loop {
@@ -100,14 +113,19 @@ impl DropDirectory {
             if names.is_empty() {
                 return Ok(());
             }
-            let texts: Vec<&str> = names.iter().filter_map(|name| name.to_str()).collect();
-            let tokens: Vec<&str> = texts.iter().map(|text| token_and_suffix(text).0).collect();
-            let strangers: HashSet<&str> = self.ledger.strangers(&tokens)?.into_iter().collect();
-            texts
-                .into_iter()
-                .filter(|text| strangers.contains(token_and_suffix(text).0))
-                .try_for_each(|it| self.tidy_one(it))?;
+            each(&names.iter().filter_map(|name| name.to_str()).collect::<Vec<&str>>())?;
         }
+    }
+
+    /// `sending/` after an end at any moment, and after the ledger was lost or put back from a backup: then a file
+    /// that the ledger does not know is dropped again.
+    fn tidy(&self) -> Result<()> {
+        self.names_in_sending(|names| {
+            let tokens: Vec<&str> = names.iter().map(|name| token_and_suffix(name).0).collect();
+            let strangers: HashSet<&str> = self.ledger.strangers(&tokens)?.into_iter().collect();
+            let strange = names.iter().filter(|name| strangers.contains(token_and_suffix(name).0));
+            strange.into_iter().try_for_each(|name| self.tidy_one(name))
+        })
     }
 
     /// A name in `sending/` whose token the ledger does not know.
@@ -184,7 +202,7 @@ impl DropDirectory {
     /// Opens what is sent of a file.
     pub fn body(&self, file: &FileRow) -> Result<FileReader> {
         let name = if file.wire { format!("{}{}", file.token, suffix::WIRE) } else { file.token.clone() };
-        self.sending.read(&name)?.ok_or_else(|| StoreError::Replaced(self.sending.path().join(name)))
+        self.sending.read(&name)?.ok_or_else(|| StoreError::CopyGone(self.sending.path().join(name)))
     }
 }
 

@@ -139,14 +139,6 @@ fn files(connection: &Connection, rest: &str, parameters: impl rusqlite::Params)
 }
 
 impl Ledger {
-    /// The number of the drop directory of this name.
-    pub fn drop_directory(&self, name: &str) -> Result<i64> {
-        self.write(|t| {
-            t.execute("INSERT INTO drop_directory (name) VALUES (?1) ON CONFLICT (name) DO NOTHING", [name])?;
-            t.query_row("SELECT id FROM drop_directory WHERE name = ?1", [name], |row| row.get(0))
-        })
-    }
-
     /// Admits a batch of copies that are durable. Their originals may be removed after this; nothing is sent before
     /// [`Ledger::claim`].
     pub fn admit(&self, directory: i64, admissions: &[Admission]) -> Result<Vec<FileId>> {

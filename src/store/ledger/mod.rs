@@ -4,6 +4,7 @@
 //! it. All instants are milliseconds since 1970 unless a column says `ns`.
 
 mod deliveries;
+mod directories;
 mod feeds;
 mod files;
 mod parts;
@@ -22,6 +23,7 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 use super::disk;
 
 pub use deliveries::{Claim, Due, InboxTotals, Outcome, Owed, Settled};
+pub use directories::{Unnamed, Waiting};
 pub use feeds::{Cursor, FeedId, FeedRow};
 pub use files::{Admission, FileId, FileRow, Leaving, NewDelivery};
 pub use parts::{After, BlockRow, Key, NewBlock, PartId, Place, Totals};

@@ -4,13 +4,15 @@ use chrono::{DateTime, Utc};
 use rusqlite::Connection;
 
 use super::feeds::{FeedRow, instant};
-use super::{Ledger, Result};
+use super::{Ledger, Result, schema};
 
 /// Everything that `status` shows and that the ledger knows.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Report {
     /// Every feed that was ever set up, by name.
     pub feeds: Vec<FeedReport>,
+    /// Drop directories that cannot be worked with, and why.
+    pub drops: Vec<(String, String)>,
     /// What each inbox is owed, by drop directory and inbox.
     pub inboxes: Vec<InboxReport>,
     /// Files on their way that cannot be sent at all, and are about to go to `failed/`.
@@ -61,13 +63,24 @@ impl Ledger {
     pub fn report(&self) -> Result<Report> {
         self.read(|c| {
             let look = c.unchecked_transaction()?;
-            Ok(Report { feeds: feeds(&look)?, inboxes: inboxes(&look)?, failing: failing(&look)? })
+            let (feeds, drops) = (feeds(&look)?, drops(&look)?);
+            Ok(Report { feeds, drops, inboxes: inboxes(&look)?, failing: failing(&look)? })
         })
     }
 }
 
 fn feeds(c: &Connection) -> rusqlite::Result<Vec<FeedReport>> {
     c.prepare("SELECT * FROM feed ORDER BY name")?.query_map([], FeedRow::read)?.collect()
+}
+
+fn drops(c: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
+    // Who only reads does not bring an older ledger up to date.
+    if schema::format(c)? < Some(schema::WITH_DROP_TROUBLE) {
+        return Ok(Vec::new());
+    }
+    c.prepare("SELECT name, last_error FROM drop_directory WHERE last_error IS NOT NULL ORDER BY name")?
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect()
 }
 
 fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {

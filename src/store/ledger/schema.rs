@@ -3,13 +3,17 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this program writes; `PRAGMA user_version` holds it. 0 is an empty database.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
+
+/// The first format that holds what is wrong with a drop directory.
+pub(super) const WITH_DROP_TROUBLE: i64 = 2;
 
 /// `taxi` in ASCII, so that `file(1)` and a stranger can tell what the database is.
 const APPLICATION_ID: i64 = 0x7461_7869;
 
 /// Each entry brings the format before it up by one.
-const STEPS: [&str; FORMAT as usize] = [r#"
+const STEPS: [&str; FORMAT as usize] = [
+    r#"
 -- A feed by its configured name. `identity` says what the cursor belongs to: with another one it starts afresh.
 CREATE TABLE feed (
     id                INTEGER PRIMARY KEY,
@@ -168,7 +172,13 @@ CREATE TABLE last_word (
     at      INTEGER NOT NULL,
     PRIMARY KEY (server, asked)
 ) WITHOUT ROWID;
-"#];
+"#,
+    r#"
+-- Where a drop directory was when it was opened last (bytes), and what is wrong with it; NULL: it works.
+ALTER TABLE drop_directory ADD COLUMN path BLOB;
+ALTER TABLE drop_directory ADD COLUMN last_error TEXT;
+"#,
+];
 
 /// The format of an open database; `None`: it is another program's.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<Option<i64>> {
@@ -199,4 +209,12 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Option<i6
         transaction.commit()?;
     }
     Ok(Some(found))
+}
+
+/// The ledger as the first version of this program made it.
+#[cfg(test)]
+pub(super) fn make_first_format(connection: &Connection) -> rusqlite::Result<()> {
+    connection.execute_batch(STEPS[0])?;
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", 1)
 }

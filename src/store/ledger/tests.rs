@@ -255,14 +255,27 @@ fn a_damaged_a_foreign_and_a_newer_ledger_are_refused() {
         assert!(read.is_err());
         written.unwrap_err()
     };
-    set("PRAGMA user_version = 2");
-    assert!(matches!(refused(), LedgerError::Newer { found: 2, known: 1, .. }));
-    set("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    set("PRAGMA user_version = 3");
+    assert!(matches!(refused(), LedgerError::Newer { found: 3, known: 2, .. }));
+    set("PRAGMA user_version = 2; PRAGMA application_id = 7");
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
     std::fs::write(&path, "not a database, but long enough to be looked at as one").unwrap();
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
     std::fs::write(&path, &whole).unwrap();
     assert!(Ledger::open(temporary.path()).is_ok(), "none of this changed anything");
+}
+
+#[test]
+fn an_older_ledger_is_read_as_it_is_and_brought_up_to_date_by_whoever_writes() {
+    let temporary = TempDir::new().unwrap();
+    schema::make_first_format(&Connection::open(temporary.path().join(FILE_NAME)).unwrap()).unwrap();
+    let report = Ledger::open_to_read(temporary.path()).unwrap().unwrap().report().unwrap();
+    assert_eq!(report.drops, []);
+    let ledger = Ledger::open(temporary.path()).unwrap();
+    ledger.note_drop_trouble("d", Some("cannot write")).unwrap();
+    assert_eq!(ledger.report().unwrap().drops, [("d".to_owned(), "cannot write".to_owned())]);
+    ledger.note_drop_trouble("d", None).unwrap();
+    assert_eq!(Ledger::open_to_read(temporary.path()).unwrap().unwrap().report().unwrap().drops, []);
 }
 
 #[test]

@@ -7,7 +7,9 @@ mod messages;
 mod names;
 mod outcomes;
 mod receipts;
+mod renamed;
 mod settle;
+mod trouble;
 
 use crate::common::World;
 
