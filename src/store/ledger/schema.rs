@@ -3,13 +3,14 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this program writes; `PRAGMA user_version` holds it. 0 is an empty database.
-pub(super) const FORMAT: i64 = 1;
+pub(super) const FORMAT: i64 = 2;
 
 /// `taxi` in ASCII, so that `file(1)` and a stranger can tell what the database is.
 const APPLICATION_ID: i64 = 0x7461_7869;
 
 /// Each entry brings the format before it up by one.
-const STEPS: [&str; FORMAT as usize] = [r#"
+const STEPS: [&str; FORMAT as usize] = [
+    r#"
 -- A feed by its configured name. `identity` says what the cursor belongs to: with another one it starts afresh.
 CREATE TABLE feed (
     id                INTEGER PRIMARY KEY,
@@ -168,7 +169,14 @@ CREATE TABLE last_word (
     at      INTEGER NOT NULL,
     PRIMARY KEY (server, asked)
 ) WITHOUT ROWID;
-"#];
+"#,
+    r#"
+-- When a feed without a cursor was first polled, by our clock: `start` is counted from then.
+ALTER TABLE feed ADD COLUMN first_try INTEGER;
+-- 1: a DATA_SET, which has no cursor.
+ALTER TABLE feed ADD COLUMN data_set INTEGER NOT NULL DEFAULT 0;
+"#,
+];
 
 /// The format of an open database; `None`: it is another program's.
 pub(super) fn format(connection: &Connection) -> rusqlite::Result<Option<i64>> {

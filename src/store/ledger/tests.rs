@@ -255,14 +255,34 @@ fn a_damaged_a_foreign_and_a_newer_ledger_are_refused() {
         assert!(read.is_err());
         written.unwrap_err()
     };
-    set("PRAGMA user_version = 2");
-    assert!(matches!(refused(), LedgerError::Newer { found: 2, known: 1, .. }));
-    set("PRAGMA user_version = 1; PRAGMA application_id = 7");
+    set("PRAGMA user_version = 3");
+    assert!(matches!(refused(), LedgerError::Newer { found: 3, known: 2, .. }));
+    set("PRAGMA user_version = 2; PRAGMA application_id = 7");
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
     std::fs::write(&path, "not a database, but long enough to be looked at as one").unwrap();
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
     std::fs::write(&path, &whole).unwrap();
     assert!(Ledger::open(temporary.path()).is_ok(), "none of this changed anything");
+}
+
+#[test]
+fn an_older_ledger_is_read_as_it_is_and_brought_up_to_date_when_it_is_opened() {
+    let (temporary, ledger) = ledger();
+    ledger.feed("f", "one").unwrap();
+    drop(ledger);
+    let old = "ALTER TABLE feed DROP COLUMN first_try; ALTER TABLE feed DROP COLUMN data_set; PRAGMA user_version = 1";
+    Connection::open(temporary.path().join(FILE_NAME)).unwrap().execute_batch(old).unwrap();
+    let read = Ledger::open_to_read(temporary.path()).unwrap().unwrap();
+    assert_eq!(read.report().unwrap().feeds[0].first_try, None);
+    drop(read);
+    let ledger = Ledger::open(temporary.path()).unwrap();
+    let feed = ledger.feed("f", "one").unwrap().id;
+    ledger.note_try(feed, at(5)).unwrap();
+    ledger.note_try(feed, at(9)).unwrap();
+    assert_eq!(ledger.feed_row(feed).unwrap().first_try, Some(at(5)), "the first time stays");
+    ledger.note_try(feed, at(3)).unwrap();
+    assert_eq!(ledger.feed_row(feed).unwrap().first_try, Some(at(3)), "unless our clock was put back");
+    assert_eq!(ledger.feed("f", "two").unwrap().first_try, None);
 }
 
 #[test]
