@@ -22,7 +22,9 @@ pub(super) fn next(schedule: &Schedule, ended: &Ended, now: DateTime<Utc>, rando
             None if failure.admin => scheduled.max(later(now, ADMIN_PACE)),
             None => scheduled,
         },
-        Ended::UpToDate | Ended::Stopped => scheduled,
+        Ended::UpToDate => scheduled,
+        // It goes on where it was, at once: at the next start, or after the reload that ended it.
+        Ended::Stopped => now,
     }
 }
 
@@ -78,6 +80,12 @@ mod tests {
         let every = Schedule::Every(Duration::from_secs(900));
         let at = later(NOW, Duration::from_secs(42));
         assert_eq!(next(&every, &failed(Some(at), false), NOW, 7), at);
+    }
+
+    #[test]
+    fn what_was_interrupted_is_due_at_once() {
+        let every = Schedule::Every(Duration::from_secs(3600));
+        assert_eq!(next(&every, &Ended::Stopped, NOW, 7), NOW);
     }
 
     #[test]

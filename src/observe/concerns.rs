@@ -4,8 +4,11 @@
 use std::fmt;
 use std::time::Duration;
 
+use chrono::TimeDelta;
+
 use crate::config::{Feed, Schedule};
 use crate::store::ledger::FeedReport;
+use crate::taxii::exchange::believed;
 
 /// A feed that brings nothing new is worth a word after so many polls: a day, at a quarter of an hour.
 const QUIET: u32 = 100;
@@ -59,7 +62,11 @@ impl fmt::Display for Concern {
             Concern::Quiet { polls } => write!(f, "the server answers, but the last {polls} polls brought nothing new"),
             Concern::Skew { seconds } => {
                 let way = if seconds > 0 { "ahead of" } else { "behind" };
-                write!(f, "the server's clock is {} {way} ours", span(seconds.saturating_abs()))
+                write!(f, "the server's clock is {} {way} ours", span(seconds.saturating_abs()))?;
+                match believed(TimeDelta::seconds(seconds)).is_zero() {
+                    true => f.write_str(", too far to be believed: polls follow ours"),
+                    false => Ok(()),
+                }
             }
             Concern::Late { seconds } => write!(f, "the cursor is {} behind the server's clock", span(seconds)),
         }
@@ -92,7 +99,7 @@ pub(super) fn concerns(settings: &Feed, row: &FeedReport, lag: Option<i64>) -> V
 }
 
 /// Seconds in the two largest units that say enough.
-pub(super) fn span(seconds: i64) -> String {
+pub fn span(seconds: i64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
@@ -133,6 +140,8 @@ mod tests {
     #[test]
     fn a_concern_is_worded_for_people() {
         assert_eq!(Concern::Skew { seconds: -3600 }.to_string(), "the server's clock is 60 min behind ours");
+        let wrong = "the server's clock is 2 d 0 h ahead of ours, too far to be believed: polls follow ours";
+        assert_eq!(Concern::Skew { seconds: 172_800 }.to_string(), wrong);
         assert_eq!(Concern::Late { seconds: 200_000 }.to_string(), "the cursor is 2 d 7 h behind the server's clock");
     }
 }

@@ -7,5 +7,6 @@ pub mod metrics;
 pub mod status;
 mod told;
 
+pub use concerns::span;
 pub use log::start_log;
 pub use told::{Standing, Told, Trouble};

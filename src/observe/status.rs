@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use super::concerns::{Concern, concerns, span};
 use crate::config::Config;
 use crate::store::ledger::{FeedReport, InboxReport, Report};
+use crate::taxii::exchange::server_now;
 
 /// A file in `failed/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,7 +61,7 @@ fn time(at: DateTime<Utc>) -> String {
 
 /// How far the cursor is behind the server's clock, in seconds.
 fn lag(row: &FeedReport, now: DateTime<Utc>) -> Option<i64> {
-    let server_now = now + TimeDelta::milliseconds(row.skew);
+    let server_now = server_now(now, TimeDelta::milliseconds(row.skew));
     row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
 }
 
@@ -231,7 +232,8 @@ impl Status {
         let gone = if feed.configured { "" } else { " (no longer configured)" };
         let cursor = match (&row.cursor, self.lag(row)) {
             (Some(cursor), Some(lag)) => format!("up to {}, {} behind", cursor.text, span(lag)),
-            _ if row.last_success.is_some() => "asked for whole each time".to_owned(),
+            _ if row.data_set => "asked for whole each time".to_owned(),
+            _ if row.last_success.is_some() => "no cursor yet".to_owned(),
             _ => "never polled".to_owned(),
         };
         let _ = writeln!(text, "feed {name}{gone}: {cursor}");

@@ -8,19 +8,20 @@
 mod intake;
 mod place;
 mod result;
+mod time;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 use url::Url;
 
 use crate::clock::Clock;
-use crate::config::{self, Start};
+use crate::config;
 use crate::observe::{Standing, Told, Trouble, lines};
 use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
@@ -36,9 +37,6 @@ use result::Outcome;
 
 /// A PENDING result is given up after this long.
 const PENDING: Duration = Duration::from_secs(24 * 3600);
-
-/// A Date header tells the time no better than this.
-const WRONG: TimeDelta = TimeDelta::seconds(2);
 
 /// One feed, ready to be polled.
 #[derive(Debug)]
@@ -267,6 +265,7 @@ impl Feed {
         let (set, found) = self.place().await?;
         let address = self.note_address(&setting, found).await?;
         setting.set = set;
+        self.note_kind(&setting, set).await?;
         if let Some(progress) = under_way(&setting.row) {
             let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
@@ -304,7 +303,10 @@ impl Feed {
         let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
         let (path, manner, now): (PathBuf, _, _) = (self.settings.output.clone(), self.manner, self.clock.now());
         let (output, recovered, row) = blocking(move || {
-            let id = ledger.feed(&name, &identity)?.id;
+            let FeedRow { id, cursor, first_try, .. } = ledger.feed(&name, &identity)?;
+            if cursor.is_none() && first_try.is_none_or(|at| now < at) {
+                ledger.note_try(id, now)?;
+            }
             let (output, recovered) = Output::open(ledger.clone(), id, &path, manner, now)?;
             Ok((Arc::new(output), recovered, ledger.feed_row(id)?))
         })
@@ -355,14 +357,15 @@ impl Feed {
         address: &Url,
         unreadable: Option<Unreadable>,
     ) -> Result<Ended, Failure> {
-        let skew = self.peer.skew().unwrap_or_else(|| TimeDelta::milliseconds(setting.row.skew));
-        let now = exchange::server_now(self.clock.now(), skew);
-        let mut now = self.until.unwrap_or(now);
+        let cursor = self.cursor().await?;
+        self.look_at_the_clock(cursor.as_ref(), setting, address).await?;
+        let skew = self.skew(setting);
+        let mut now = self.until.unwrap_or_else(|| exchange::server_now(self.clock.now(), skew));
         // An instant that somebody chose is not ours to correct.
         let mut thought = self.until.is_none().then_some(skew);
         let mut next = match unreadable {
             Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
-            None => self.ask(self.cursor().await?.as_ref(), now, setting),
+            None => exchange::ask(cursor.as_ref(), self.start(setting), now, &setting.pace),
         };
         let mut last = None;
         while let Some(range) = next {
@@ -379,7 +382,7 @@ impl Feed {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
                     if let Some(skew) = thought.take() {
-                        now = corrected(now, skew, self.peer.skew());
+                        now = time::corrected(now, skew, self.peer.skew());
                     }
                     range.follow(&moved, now, &setting.pace)
                 }
@@ -391,16 +394,9 @@ impl Feed {
                 self.look_at_room(setting).await?;
             }
         }
+        // The replies may have told that the server's clock was put back.
+        self.not_ahead(self.cursor().await?.as_ref(), setting)?;
         Ok(Ended::UpToDate)
-    }
-
-    fn ask(&self, cursor: Option<&Timestamp>, now: DateTime<Utc>, setting: &Setting) -> Option<Range> {
-        let start = match &self.settings.start {
-            Start::Ago(ago) => Some(earlier(now, *ago)),
-            Start::At(at) => Some(*at),
-            Start::Beginning => None,
-        };
-        exchange::ask(cursor, start, now, &setting.pace)
     }
 
     fn halve(&self, range: &Range, setting: &Setting, words: String) -> Result<Range, Failure> {
@@ -447,15 +443,6 @@ impl Feed {
             () = tokio::time::sleep(wait) => {}
             () = self.stop.cancelled() => {}
         }
-    }
-}
-
-/// The instant that a cycle goes up to, once the first reply has told what the server's clock really is. An end in
-/// its future would be chased for ever; one far in its past would leave the rest for the next cycle.
-fn corrected(now: DateTime<Utc>, thought: TimeDelta, learnt: Option<TimeDelta>) -> DateTime<Utc> {
-    match learnt.map(|learnt| learnt - thought) {
-        Some(off) if off.abs() > WRONG => exchange::server_now(now, off),
-        _ => now,
     }
 }
 

@@ -43,6 +43,15 @@ impl Feed {
         }
     }
 
+    /// Notes for the operator whether the collection is a DATA_SET.
+    pub(super) async fn note_kind(&self, setting: &Setting, set: bool) -> Result<(), Failure> {
+        if setting.row.data_set == set {
+            return Ok(());
+        }
+        let (ledger, id) = (self.ledger.clone(), setting.row.id);
+        Ok(blocking(move || Ok(ledger.note_kind(id, set)?)).await?)
+    }
+
     /// Notes for the operator where the feed is polled, and tells what is news.
     pub(super) async fn note_address(&self, setting: &Setting, found: Found) -> Result<Url, Failure> {
         let (ledger, id, text) = (self.ledger.clone(), setting.row.id, self.shown(&found.to_string()));

@@ -113,7 +113,7 @@ impl Feed {
     }
 
     /// The agent stops, and a reply that comes in had its time. What is staged of it is swept at the next start.
-    async fn stopped_for_long(&self) {
+    pub(super) async fn stopped_for_long(&self) {
         self.stop.cancelled().await;
         tokio::time::sleep(GRACE).await;
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use url::Url;
 
 use super::finding::About;
@@ -12,6 +13,7 @@ use crate::cli::services::shown;
 use crate::cli::target;
 use crate::config::{Auth, Server};
 use crate::peer::{Nothing, Peer, PeerError, Trouble};
+use crate::taxii::exchange::believed;
 use crate::taxii::message::{Body, Collection};
 use crate::taxii::status::{self, Class};
 
@@ -140,10 +142,11 @@ impl Asked {
         match peer.skew().map(|skew| skew.num_seconds()) {
             Some(skew) if skew.abs() > SKEW => {
                 let (seconds, way) = (skew.abs(), if skew > 0 { "ahead of" } else { "behind" });
-                self.about.warning(
-                    format!("its clock is {seconds} s {way} ours"),
-                    "set both by NTP; polls follow the server's clock meanwhile",
-                );
+                let hint = match believed(TimeDelta::seconds(skew)).is_zero() {
+                    true => "set both by NTP; that is too far to be believed, and polls follow our clock meanwhile",
+                    false => "set both by NTP; polls follow the server's clock meanwhile",
+                };
+                self.about.warning(format!("its clock is {seconds} s {way} ours"), hint);
             }
             Some(_) => self.about.fine("its clock agrees with ours"),
             None => self.about.warning(

@@ -1,6 +1,7 @@
 //! Feeds: cursors, results under way, and what an operator wants to know about them.
 
 use chrono::{DateTime, Utc};
+use rusqlite::types::FromSql;
 use rusqlite::{OptionalExtension, Row, Transaction, named_params, params};
 
 use super::{Ledger, Result};
@@ -58,10 +59,22 @@ pub struct FeedRow {
     pub empty_total: u64,
     /// Where it was polled last, and why there.
     pub address: Option<String>,
+    /// When it was first polled, by our clock, for as long as it has no cursor.
+    pub first_try: Option<DateTime<Utc>>,
+    /// Its collection is a DATA_SET, which has no cursor.
+    pub data_set: bool,
 }
 
 pub(super) fn instant(millis: Option<i64>) -> Option<DateTime<Utc>> {
     millis.and_then(DateTime::from_timestamp_millis)
+}
+
+/// A column that came with a later format: a ledger that is only read may not have it yet.
+fn newer<T: FromSql + Default>(row: &Row<'_>, column: &str) -> rusqlite::Result<T> {
+    match row.get(column) {
+        Err(rusqlite::Error::InvalidColumnName(_)) => Ok(T::default()),
+        value => value,
+    }
 }
 
 impl FeedRow {
@@ -90,6 +103,8 @@ impl FeedRow {
             quarantined_total: row.get("quarantined_total")?,
             empty_total: row.get("empty_total")?,
             address: row.get("address")?,
+            first_try: instant(newer(row, "first_try")?),
+            data_set: newer(row, "data_set")?,
         })
     }
 }
@@ -124,7 +139,7 @@ impl Ledger {
             )?;
             let other = t.execute(
                 "UPDATE feed SET identity = ?2, cursor = NULL, cursor_ns = NULL, result = NULL, not_before = NULL,
-                 next_poll = NULL, address = NULL WHERE name = ?1 AND identity <> ?2",
+                 next_poll = NULL, address = NULL, first_try = NULL WHERE name = ?1 AND identity <> ?2",
                 [name, identity],
             )? > 0;
             let row = t.query_row("SELECT * FROM feed WHERE name = ?1", [name], FeedRow::read)?;
@@ -166,7 +181,10 @@ impl Ledger {
         self.write(|t| {
             set_cursor(t, feed, cursor)?;
             nothing_after(t, feed)?;
-            t.execute("UPDATE feed SET result = NULL, not_before = NULL, next_poll = NULL WHERE id = ?1", [feed])?;
+            t.execute(
+                "UPDATE feed SET result = NULL, not_before = NULL, next_poll = NULL, first_try = NULL WHERE id = ?1",
+                [feed],
+            )?;
             if let Some(later_than) = forget_later_than {
                 t.execute(
                     "DELETE FROM fingerprint WHERE feed = ?1 AND (label > ?2 OR label = ?3)",
@@ -212,6 +230,22 @@ impl Ledger {
             )
         })
         .map(drop)
+    }
+
+    /// Notes that a feed without a cursor is polled. The first time stays, unless it turns out to lie in the future.
+    pub fn note_try(&self, feed: FeedId, at: DateTime<Utc>) -> Result<()> {
+        self.write(|t| {
+            t.execute(
+                "UPDATE feed SET first_try = ?2 WHERE id = ?1 AND (first_try IS NULL OR first_try > ?2)",
+                params![feed, at.timestamp_millis()],
+            )
+        })
+        .map(drop)
+    }
+
+    /// Notes whether the collection is a DATA_SET.
+    pub fn note_kind(&self, feed: FeedId, data_set: bool) -> Result<()> {
+        self.write(|t| t.execute("UPDATE feed SET data_set = ?2 WHERE id = ?1", params![feed, data_set])).map(drop)
     }
 
     /// Notes when the feed is polled next.

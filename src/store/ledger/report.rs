@@ -70,7 +70,10 @@ impl Ledger {
 }
 
 fn feeds(c: &Connection) -> rusqlite::Result<Vec<FeedReport>> {
-    c.prepare("SELECT * FROM feed ORDER BY name")?.query_map([], FeedRow::read)?.collect()
+    let mut statement = c.prepare("SELECT * FROM feed ORDER BY name")?;
+    // A DATA_SET has no cursor, though somebody may have set one by hand.
+    let shown = |row: FeedRow| FeedRow { cursor: row.cursor.filter(|_| !row.data_set), ..row };
+    statement.query_map([], FeedRow::read)?.map(|row| row.map(shown)).collect()
 }
 
 fn drops(c: &Connection) -> rusqlite::Result<Vec<(String, String)>> {

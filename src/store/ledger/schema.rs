@@ -177,6 +177,10 @@ CREATE TABLE last_word (
 -- Where a drop directory was when it was opened last (bytes), and what is wrong with it; NULL: it works.
 ALTER TABLE drop_directory ADD COLUMN path BLOB;
 ALTER TABLE drop_directory ADD COLUMN last_error TEXT;
+-- When a feed without a cursor was first polled, by our clock: `start` is counted from then.
+ALTER TABLE feed ADD COLUMN first_try INTEGER;
+-- 1: a DATA_SET, which has no cursor.
+ALTER TABLE feed ADD COLUMN data_set INTEGER NOT NULL DEFAULT 0;
 "#,
 ];
 

@@ -279,6 +279,28 @@ fn an_older_ledger_is_read_as_it_is_and_brought_up_to_date_by_whoever_writes() {
 }
 
 #[test]
+fn the_feeds_of_an_older_ledger_are_read_as_they_are_and_brought_up_to_date() {
+    let (temporary, ledger) = ledger();
+    ledger.feed("f", "one").unwrap();
+    drop(ledger);
+    let old = "ALTER TABLE feed DROP COLUMN first_try; ALTER TABLE feed DROP COLUMN data_set;
+               ALTER TABLE drop_directory DROP COLUMN path; ALTER TABLE drop_directory DROP COLUMN last_error;
+               PRAGMA user_version = 1";
+    Connection::open(temporary.path().join(FILE_NAME)).unwrap().execute_batch(old).unwrap();
+    let read = Ledger::open_to_read(temporary.path()).unwrap().unwrap();
+    assert_eq!(read.report().unwrap().feeds[0].first_try, None);
+    drop(read);
+    let ledger = Ledger::open(temporary.path()).unwrap();
+    let feed = ledger.feed("f", "one").unwrap().id;
+    ledger.note_try(feed, at(5)).unwrap();
+    ledger.note_try(feed, at(9)).unwrap();
+    assert_eq!(ledger.feed_row(feed).unwrap().first_try, Some(at(5)), "the first time stays");
+    ledger.note_try(feed, at(3)).unwrap();
+    assert_eq!(ledger.feed_row(feed).unwrap().first_try, Some(at(3)), "unless our clock was put back");
+    assert_eq!(ledger.feed("f", "two").unwrap().first_try, None);
+}
+
+#[test]
 fn a_damaged_page_is_damage_and_not_an_empty_answer() {
     let (temporary, ledger) = ledger();
     ledger.feed("f", "one").unwrap();

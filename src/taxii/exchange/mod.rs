@@ -8,4 +8,4 @@ mod poll;
 mod range;
 
 pub use poll::{Phase, Plan, Poll, Progress, Reply, Step};
-pub use range::{CursorMove, Pace, Range, ask, next_cursor, server_now, skew};
+pub use range::{CursorMove, Pace, Range, ask, believed, next_cursor, server_now, skew};

@@ -10,6 +10,9 @@ use crate::taxii::time::{Precision, Timestamp, earlier, later};
 /// How often at most a range is asked for again at once because the server shortened it. A server whose clock is
 /// behind would otherwise let the end creep forward with real time for ever.
 const MOST_ROUNDS: u32 = 1000;
+/// A server whose clock is further ahead of ours is not believed: an end or a cursor by such a clock would leave out
+/// all that comes before its time.
+const BELIEVED: TimeDelta = TimeDelta::days(1);
 /// No range is halved below this.
 const SHORTEST: Duration = Duration::from_secs(1);
 
@@ -51,9 +54,14 @@ pub fn skew(date: DateTime<Utc>, local: DateTime<Utc>) -> TimeDelta {
     if agree { TimeDelta::zero() } else { skew }
 }
 
+/// The skew that ranges follow: none, where the server claims to be more than a day ahead of us.
+pub fn believed(skew: TimeDelta) -> TimeDelta {
+    if skew > BELIEVED { TimeDelta::zero() } else { skew }
+}
+
 /// The server's present time, as far as we can know it.
 pub fn server_now(local: DateTime<Utc>, skew: TimeDelta) -> DateTime<Utc> {
-    local.checked_add_signed(skew).unwrap_or(local)
+    local.checked_add_signed(believed(skew)).unwrap_or(local)
 }
 
 /// The first range of a cycle; `None` when there is nothing to ask for yet.

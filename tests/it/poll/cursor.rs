@@ -1,5 +1,8 @@
 //! How the end of a reply becomes the cursor: the table of the protocol reference, 14.2.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
 use chrono::{DateTime, TimeDelta, Utc};
 use taxii_sync::practice::{Act, Quirk, Service};
 use taxii_sync::taxii::message::PollRequest;
@@ -192,4 +195,41 @@ fn a_part_of_its_own_without_blocks_moves_the_cursor() {
     world.run_once().ended(0);
     assert_eq!((world.files().len(), world.polls().len()), (0, 1));
     assert_eq!(world.cursor(), Some(end(&world.polls()[0])));
+}
+
+#[test]
+fn a_cursor_ahead_of_a_clock_that_was_put_right_is_told_and_moved_back_by_hand() {
+    let hours = Arc::new(AtomicI64::new(2));
+    let theirs = hours.clone();
+    let world = World::with(|options| {
+        options.clock = Arc::new(move || Utc::now() + TimeDelta::hours(theirs.load(Ordering::Relaxed)));
+    });
+    let world = world.feed("lag = \"0s\"");
+    world.run_once().ended(0);
+    world.run_once().ended(0);
+    let ahead = world.cursor().unwrap();
+    assert!(ahead > Utc::now() + TimeDelta::minutes(110));
+    hours.store(0, Ordering::Relaxed);
+    world.add(Utc::now(), &numbered(1));
+    for _ in 0..2 {
+        let ran = world.run_once();
+        ran.ended(1).said("ahead of the server's clock: nothing is asked for until then");
+        assert_eq!(world.cursor(), Some(ahead));
+    }
+    let said = world.feed_status()["last_error"].as_str().unwrap().to_owned();
+    let to = said.rsplit_once("cursor set indicators ").unwrap().1.trim_end_matches(['`', ')']);
+    world.run(&["cursor", "set", "indicators", to]).ended(0);
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), [numbered(1)], "published after the clock was put right");
+}
+
+#[test]
+fn one_wrong_date_does_not_keep_a_feed_from_asking() {
+    let world = World::new().feed("lag = \"0s\"");
+    world.run_once().ended(0);
+    world.script(Service::Poll, vec![Act::honest().skew(TimeDelta::hours(-2))]);
+    world.run_once().ended(1).said("ahead of the server's clock");
+    world.add(Utc::now(), &numbered(1));
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), [numbered(1)]);
 }

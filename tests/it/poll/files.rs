@@ -206,3 +206,16 @@ fn the_totals_count_files_and_bytes() {
     let bytes: usize = all_numbered(3).iter().map(String::len).sum();
     assert_eq!((&status["files_total"], &status["bytes_total"]), (&Value::from(3), &Value::from(bytes)));
 }
+
+#[test]
+fn a_data_set_has_no_cursor_though_one_was_set_by_hand() {
+    let world = World::with(|options| options.collections.push(CollectionSpec::set("set")));
+    let collections = format!("collections = \"{}\"", world.practice.url("collections"));
+    let world = world.server(&collections).feed("collection = \"set\"");
+    world.run_once().ended(0);
+    world.run(&["cursor", "set", "indicators", "1h"]).ended(0);
+    assert_eq!(world.cursor(), None);
+    world.run_once().ended(0);
+    let status = world.feed_status();
+    assert!(status["cursor"].is_null() && status["lag_seconds"].is_null(), "{status}");
+}

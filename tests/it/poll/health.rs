@@ -189,3 +189,32 @@ fn a_first_poll_that_fails_by_the_server_s_clock_leaves_what_it_learnt_to_the_ne
     world.run_once().ended(1).said("the server's clock is 2 h 0 min behind ours");
     world.run_once().ended(0);
 }
+
+/// An agent whose feed has a month to catch up with, and three days of that behind it.
+fn catching_up(world: &World) -> crate::common::Agent {
+    world.practice.forever(Service::Poll, Act::honest().delay(Duration::from_millis(200)));
+    let agent = world.start();
+    world.until_seen(|seen| seen.len() == 3);
+    agent
+}
+
+#[test]
+fn a_poll_that_was_stopped_goes_on_at_the_next_start() {
+    let world = World::new().feed("every = \"1h\"\nstart = \"30d\"");
+    catching_up(&world).terminate();
+    let before = world.polls().len();
+    let _agent = world.start();
+    world.until_seen(|seen| seen.len() > before + 2);
+}
+
+#[test]
+fn a_poll_that_was_stopped_by_a_reload_goes_on_after_it() {
+    let world = World::new().feed("every = \"1h\"\nstart = \"30d\"");
+    let agent = catching_up(&world);
+    let world = world.reconfigured().feed("every = \"1h\"\nstart = \"30d\"\nmetadata = false");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    agent.until_said("the configuration was read again");
+    let before = world.polls().len();
+    world.until_seen(|seen| seen.len() > before + 2);
+}

@@ -84,3 +84,17 @@ fn a_running_agent_fetches_a_pending_result_when_the_server_said_and_not_an_inte
     let next = world.feed_status()["next_poll"].as_str().map(time);
     assert!(next.is_none_or(|next| next > Utc::now() - chrono::TimeDelta::seconds(60)));
 }
+
+#[test]
+fn an_agent_that_was_stopped_while_it_waited_fetches_the_result_when_the_server_said() {
+    let world = asynchronous(0, 0).reconfigured().feed("every = \"1h\"");
+    world.script(Service::Poll, vec![Act::pending(4)]);
+    let mut agent = world.start();
+    world.until_seen(|seen| seen.len() == 1);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    agent.terminate();
+    let _agent = world.start();
+    crate::common::eventually(|| world.files().len() == 5);
+    let seen = world.practice.requests();
+    assert!((seen[1].at - seen[0].at).num_milliseconds() >= 3500, "not before the server said");
+}

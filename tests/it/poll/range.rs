@@ -198,3 +198,46 @@ fn a_page_of_taxii_1_0_is_followed_to_its_end() {
     assert!(world.polls().len() >= 3);
     assert_eq!(time(world.feed_status()["cursor"].as_str().unwrap()), world.polls()[0].end.clone().unwrap().at);
 }
+
+#[test]
+fn a_start_that_is_not_longer_than_the_lag_is_asked_from_as_soon_as_it_can_be() {
+    let world = World::new().feed("start = \"0s\"\nlag = \"2s\"");
+    let first = Utc::now();
+    world.run_once().ended(0);
+    assert_eq!((world.polls().len(), world.cursor()), (0, None), "there is nothing to ask for yet");
+    world.add(Utc::now(), &numbered(1));
+    std::thread::sleep(std::time::Duration::from_millis(3200));
+    world.run_once().ended(0);
+    assert_within(world.polls()[0].begin.as_ref().unwrap().at, first, first + TimeDelta::seconds(1));
+    assert_eq!(world.texts(), [numbered(1)]);
+}
+
+#[test]
+fn a_start_is_counted_from_the_first_attempt_until_a_poll_has_worked() {
+    let world = World::new().feed("start = \"1m\"");
+    world.script(Service::Poll, vec![Act::status("DENIED"), Act::status("DENIED")]);
+    world.run_once().ended(1);
+    std::thread::sleep(std::time::Duration::from_secs(4));
+    let first = Utc::now() - TimeDelta::seconds(4);
+    let world = world.reconfigured().feed("start = \"10m\"");
+    world.run_once().ended(1);
+    world.run_once().ended(0);
+    let begin = |poll: usize| world.polls()[poll].begin.as_ref().unwrap().at;
+    for poll in [1, 2] {
+        let wanted = first - TimeDelta::minutes(10);
+        assert_within(begin(poll), wanted, wanted);
+    }
+}
+
+#[test]
+fn a_clock_that_is_absurdly_ahead_is_not_believed() {
+    let world = World::new().feed("lag = \"1s\"");
+    world.practice.forever(Service::Poll, Act::honest().skew(TimeDelta::days(3000)));
+    for _ in 0..2 {
+        world.run_once().ended(0).said("too far to be believed");
+    }
+    assert!(world.polls().len() <= 2, "{}", world.polls().len());
+    assert!(world.cursor().unwrap() <= Utc::now());
+    let lag = world.feed_status()["lag_seconds"].as_i64().unwrap();
+    assert!(lag < 60, "{lag}");
+}

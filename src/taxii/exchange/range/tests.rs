@@ -322,3 +322,12 @@ fn a_server_keeps_pace_when_an_empty_reply_ends_no_further_than_time_has_passed(
         assert_eq!(asked.creeps(&moved, passed), expected, "{moved:?} {passed:?}");
     }
 }
+
+#[test]
+fn a_server_that_is_more_than_a_day_ahead_is_not_believed() {
+    let local = at("2024-03-10T12:00:00Z");
+    let now = |skew| server_now(local, skew);
+    assert_eq!(now(TimeDelta::hours(23)), at("2024-03-11T11:00:00Z"));
+    assert_eq!(now(TimeDelta::hours(25)), local);
+    assert_eq!(now(TimeDelta::days(-3000)), local - TimeDelta::days(3000), "a cursor is never ahead of its clock");
+}
