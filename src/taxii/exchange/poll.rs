@@ -57,6 +57,8 @@ pub enum Phase {
 
 /// So many digits of a part's fingerprint are kept: a result may have thousands of parts.
 const DIGITS: usize = 16;
+/// What the fingerprint of a part begins with where none of its blocks has a Timestamp_Label.
+pub const UNLABELLED: char = '-';
 
 /// What has to survive a restart in the middle of a poll. The ledger keeps it as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,7 +91,8 @@ pub enum Reply<'a> {
     Answer {
         /// The answer.
         answer: Answer<'a>,
-        /// A fingerprint of all the blocks of the part, in order; `None` where it held none.
+        /// A fingerprint of all the blocks of the part, in order, after [`UNLABELLED`] where none has a label; `None`
+        /// where it held none.
         digest: Option<String>,
     },
     /// A reply whose blocks cannot be told apart: not well formed, or cut short though the transfer was complete.
@@ -279,10 +282,14 @@ impl Poll {
         Step::Store { last: false }
     }
 
-    /// The part before that this one repeats under a number of its own: what it should have held would be lost.
+    /// The part before that this one repeats under a number of its own: what it should have held would be lost. Blocks
+    /// without a label may honestly come again later in a result; two such parts in a row are one that is repeated.
     fn same_blocks(&self, digest: &str) -> Option<usize> {
-        let same = self.progress.digests.iter().position(|before| before == digest && !digest.is_empty());
-        same.map(|index| index + 1)
+        let before = &self.progress.digests;
+        let unlabelled = digest.starts_with(UNLABELLED);
+        let first = if unlabelled { before.len().saturating_sub(1) } else { 0 };
+        let same = before.iter().enumerate().skip(first).find(|(_, before)| *before == digest && !digest.is_empty());
+        same.map(|(index, _)| index + 1)
     }
 
     /// One wrong part is thrown away and asked for again. A server that does it twice in a row does not count parts,
