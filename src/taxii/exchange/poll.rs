@@ -97,7 +97,9 @@ pub enum Reply<'a> {
     },
     /// A reply whose blocks cannot be told apart: not well formed, or cut short though the transfer was complete.
     Unreadable(String),
-    /// No answer, or not all of it.
+    /// The connection broke in the middle of the reply.
+    Cut(String),
+    /// No answer.
     Failed {
         /// What to do about it.
         class: Class,
@@ -143,6 +145,12 @@ pub enum Step {
     /// The reply cannot be read, so the result is refused as a whole: ask for [`Range::half`] instead.
     Halve {
         /// Why.
+        words: String,
+    },
+    /// The reply broke off, which may be the network's fault: send [`Poll::request`] again. Where it breaks off however
+    /// often it is asked for, [`Poll::refuse`] the result and ask for [`Range::half`] instead.
+    Retry {
+        /// What happened.
         words: String,
     },
     /// The request failed, and nothing of the reply may be stored.
@@ -226,12 +234,18 @@ impl Poll {
                 self.begin_again();
                 Step::Halve { words }
             }
+            Reply::Cut(words) => Step::Retry { words },
             Reply::Failed { class, words } => self.failed(class, words, now),
             Reply::Answer { answer, digest } => match answer.message.map(|message| &message.body) {
                 Some(Body::PollResponse(response)) => self.on_part(response, &answer, digest, now),
                 _ => self.on_other(&answer, now),
             },
         }
+    }
+
+    /// A part of the result cannot be had, and so the whole is refused: the poll stands at its beginning.
+    pub fn refuse(&mut self) {
+        self.begin_again();
     }
 
     /// After the last part: where the cursor goes. `None` before, and for a DATA_SET, which has no cursor.

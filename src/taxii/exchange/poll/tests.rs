@@ -179,6 +179,18 @@ fn two_successive_parts_with_the_same_blocks_are_an_error() {
 }
 
 #[test]
+fn a_part_that_breaks_off_is_asked_for_again_until_its_result_is_refused() {
+    let mut poll = fetching();
+    for _ in 0..9 {
+        let step = poll.on_reply(Reply::Cut("broke off".into()), now());
+        assert_eq!(step, Step::Retry { words: "broke off".into() });
+        assert_eq!(poll.request(), fulfilment("r", 2));
+    }
+    poll.refuse();
+    assert_eq!((&poll.progress().phase, poll.part()), (&Phase::Ask, 1));
+}
+
+#[test]
 fn a_part_without_labels_may_come_again_but_not_in_a_row() {
     let mut poll = fetching();
     for (number, blocks) in [(2, "-two"), (3, "-three"), (4, "-two"), (5, "-three")] {
