@@ -163,7 +163,7 @@ fn digest(text: &str) -> Option<[u8; 32]> {
 
 fn unknown(name: &OsStr, directories: &[Directory<'_>]) -> String {
     let known: HashSet<&str> = directories.iter().flat_map(|one| &one.files).filter_map(|name| name.to_str()).collect();
-    let near = name.to_str().and_then(|name| config::nearest(name, known.into_iter()));
+    let near = name.to_str().and_then(|name| config::nearest(name, known));
     let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
     format!("there is no failed file {}{near}", show(name))
 }

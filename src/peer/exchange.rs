@@ -59,7 +59,8 @@ pub enum Trouble<E> {
     /// On the way.
     #[error("{0}")]
     Wire(WireError),
-    /// A reply that was cut short, is too long, or whose blocks cannot be told apart.
+    /// A reply that came whole, as far as the connection tells, and is too long, damaged, or one whose blocks cannot be
+    /// told apart.
     #[error("{url}: {what}")]
     Unreadable {
         /// The address, as people may see it.
@@ -283,11 +284,11 @@ async fn resume<T>(stopped: tokio::task::JoinError) -> T {
     }
 }
 
-/// A body that was cut short, is too long or damaged says something about the range that was asked; a connection
-/// that broke does not.
+/// A body that is too long or damaged says something about the range that was asked. A connection that broke, be it in
+/// the middle of the body, does not by itself.
 fn unreadable_or_broken<E>(error: WireError, url: &Url) -> Trouble<E> {
     match error {
-        WireError::CutShort { .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
+        WireError::CutShort { transferred: true, .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
             let what = match error.hint() {
                 "" => error.to_string(),
                 hint => format!("{error} ({hint})"),

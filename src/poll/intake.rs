@@ -13,6 +13,7 @@ use crate::store::ledger::{Key, Place};
 use crate::store::staging::{Destination, PartWriter, Written};
 use crate::store::{Result, StoreError};
 use crate::taxii::decode::BlockSink;
+use crate::taxii::exchange::UNLABELLED;
 use crate::taxii::message::{ContentBlock, Fault, Format};
 use crate::taxii::time::label_for_name;
 
@@ -54,6 +55,8 @@ pub(super) struct Intake {
     writer: PartWriter,
     /// The labels and hashes of all blocks so far; `None` where there was no block with a content.
     blocks: Option<Sha256>,
+    /// Whether any of them has a label.
+    labelled: bool,
     empty: u64,
     unchecked: u64,
 }
@@ -83,7 +86,7 @@ struct Metadata<'a> {
 
 impl Intake {
     pub(super) fn new(facts: Facts, peer: Arc<Peer>, writer: PartWriter) -> Intake {
-        Intake { facts, peer, writer, blocks: None, empty: 0, unchecked: LOOK_AGAIN }
+        Intake { facts, peer, writer, blocks: None, labelled: false, empty: 0, unchecked: LOOK_AGAIN }
     }
 
     /// Blocks without content so far.
@@ -91,10 +94,11 @@ impl Intake {
         self.empty
     }
 
-    /// A digest of the blocks, in order: two parts with the same one brought the same. `None`: there was no block with a
-    /// content.
+    /// A digest of the blocks, in order: two parts with the same one brought the same. It begins with [`UNLABELLED`]
+    /// where no block has a label. `None`: there was no block with a content.
     pub(super) fn digest(&self) -> Option<String> {
-        self.blocks.clone().map(|blocks| hex(&blocks.finalize()))
+        let digest = hex(&self.blocks.clone()?.finalize());
+        Some(if self.labelled { digest } else { format!("{UNLABELLED}{digest}") })
     }
 
     /// The part, to be committed.
@@ -195,6 +199,7 @@ impl BlockSink for Intake {
         let written = self.writer.complete();
         let key = self.key(&block, &written);
         let label = block.label.as_ref().map_or(i64::MIN, |label| label.at.timestamp_micros());
+        self.labelled |= block.label.is_some();
         let blocks = self.blocks.get_or_insert_with(Sha256::new);
         blocks.update(label.to_be_bytes());
         blocks.update(written.sha256);

@@ -9,6 +9,8 @@ mod intake;
 mod place;
 mod result;
 mod time;
+mod tries;
+mod unreadable;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,12 +30,14 @@ use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output, Staging};
 use crate::store::{Result, StoreError};
 use crate::taxii::Version;
-use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
+use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress};
 use crate::taxii::message::{Parameters, Query, ResponseType};
 use crate::taxii::status::Class;
 use crate::taxii::time::{Timestamp, earlier};
 
 use result::Outcome;
+use tries::Cuts;
+use unreadable::Unreadable;
 
 /// A PENDING result is given up after this long.
 const PENDING: Duration = Duration::from_secs(24 * 3600);
@@ -142,12 +146,6 @@ struct Setting {
     pace: Pace,
     /// A DATA_SET: it is asked for whole and has no cursor.
     set: bool,
-}
-
-/// A range whose reply could not be read, and why.
-struct Unreadable {
-    range: Range,
-    words: String,
 }
 
 /// What the cursor of a feed belongs to: with another identity it starts afresh.
@@ -266,6 +264,7 @@ impl Feed {
         let address = self.note_address(&setting, found).await?;
         setting.set = set;
         self.note_kind(&setting, set).await?;
+        let mut cuts = Cuts::default();
         if let Some(progress) = under_way(&setting.row) {
             let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
@@ -273,28 +272,30 @@ impl Feed {
             if let Some(until) = poll.progress().not_before {
                 self.wait_until(until, "the server is still at work on the result").await?;
             }
-            match (self.result(&setting, poll, &address).await?, range) {
+            match (self.result(&setting, poll, &address, &mut cuts).await?, range) {
                 (Outcome::Stopped, _) => return Ok(Ended::Stopped),
-                (Outcome::Halve(words), Some(range)) => {
-                    return self.windows(&setting, &address, Some(Unreadable { range, words })).await;
+                (Outcome::Halve(why), Some(range)) => {
+                    return self.windows(&setting, &address, &mut cuts, Some(Unreadable { range, why })).await;
                 }
                 _ => {}
             }
         }
         if setting.set {
-            return self.whole_set(&setting, &address).await;
+            return self.whole_set(&setting, &address, &mut cuts).await;
         }
-        self.windows(&setting, &address, None).await
+        self.windows(&setting, &address, &mut cuts, None).await
     }
 
     /// A DATA_SET is asked for whole, each time.
-    async fn whole_set(&self, setting: &Setting, address: &Url) -> Result<Ended, Failure> {
+    async fn whole_set(&self, setting: &Setting, address: &Url, cuts: &mut Cuts) -> Result<Ended, Failure> {
         let poll = Poll::new(setting.plan.clone(), None, self.clock.now());
-        match self.result(setting, poll, address).await? {
+        match self.result(setting, poll, address, cuts).await? {
             Outcome::Moved { .. } | Outcome::Nothing => Ok(Ended::UpToDate),
             Outcome::Stopped => Ok(Ended::Stopped),
             // There is no range that could be halved.
-            Outcome::Halve(words) => Err(Failure { words, hint: String::new(), not_before: None, admin: false }),
+            Outcome::Halve(why) => {
+                Err(Failure { words: why.words, hint: String::new(), not_before: None, admin: false })
+            }
         }
     }
 
@@ -355,6 +356,7 @@ impl Feed {
         &self,
         setting: &Setting,
         address: &Url,
+        cuts: &mut Cuts,
         unreadable: Option<Unreadable>,
     ) -> Result<Ended, Failure> {
         let cursor = self.cursor().await?;
@@ -364,13 +366,13 @@ impl Feed {
         // An instant that somebody chose is not ours to correct.
         let mut thought = self.until.is_none().then_some(skew);
         let mut next = match unreadable {
-            Some(unreadable) => Some(self.halve(&unreadable.range, setting, unreadable.words)?),
+            Some(unreadable) => Some(self.halve(&unreadable, setting)?),
             None => exchange::ask(cursor.as_ref(), self.start(setting), now, &setting.pace),
         };
         let mut last = None;
         while let Some(range) = next {
             let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
-            next = match self.result(setting, poll, address).await? {
+            next = match self.result(setting, poll, address, cuts).await? {
                 Outcome::Moved { cursor: Some(moved), empty } => {
                     let passed = last.replace(self.clock.moment()).map(|last| self.clock.since(last));
                     if empty && passed.is_some_and(|passed| range.creeps(&moved, passed)) {
@@ -388,7 +390,7 @@ impl Feed {
                 }
                 Outcome::Moved { cursor: None, .. } | Outcome::Nothing => None,
                 Outcome::Stopped => return Ok(Ended::Stopped),
-                Outcome::Halve(words) => Some(self.halve(&range, setting, words)?),
+                Outcome::Halve(why) => Some(self.halve(&Unreadable { range, why }, setting)?),
             };
             if next.is_some() {
                 self.look_at_room(setting).await?;
@@ -397,23 +399,6 @@ impl Feed {
         // The replies may have told that the server's clock was put back.
         self.not_ahead(self.cursor().await?.as_ref(), setting)?;
         Ok(Ended::UpToDate)
-    }
-
-    fn halve(&self, range: &Range, setting: &Setting, words: String) -> Result<Range, Failure> {
-        match range.half(&setting.pace) {
-            Some(half) => {
-                if self.told.first("halved") {
-                    lines::window_halved(&self.name, &words, &half.end.text);
-                }
-                Ok(half)
-            }
-            None => Err(Failure {
-                words: format!("{words} (also when asked for one second alone, up to {})", range.end.text),
-                hint: format!("step past it with `taxii-sync cursor set {} {}`", self.name, range.end.text),
-                not_before: None,
-                admin: true,
-            }),
-        }
     }
 
     async fn cursor(&self) -> Result<Option<Timestamp>, Failure> {

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::result::{Tries, with_hint};
+use super::tries::{Tries, with_hint};
 use super::{Failure, Feed, Setting, blocking};
 use crate::observe::lines;
 use crate::peer::{Found, PeerError};

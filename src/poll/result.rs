@@ -7,14 +7,15 @@ use chrono::{DateTime, Utc};
 use url::Url;
 
 use super::intake::{Facts, Intake};
+use super::tries::{Cuts, Tries, with_hint};
 use super::{Brought, Failure, Feed, Setting, blocking, saved};
 use crate::observe::lines;
 use crate::peer::{Exchanged, Trouble, class_of, show_remote};
 use crate::store::ledger::After;
 use crate::taxii::exchange::{CursorMove, Phase, Poll, Reply, Step};
 use crate::taxii::message::{Body, PollResponse};
-use crate::taxii::status::{Class, backoff};
 use crate::taxii::time::earlier;
+use crate::wire::WireError;
 
 /// A reply that comes in when the agent is told to stop has this long to be complete.
 const GRACE: Duration = Duration::from_secs(5);
@@ -31,9 +32,16 @@ pub(super) enum Outcome {
     /// The server has nothing to report.
     Nothing,
     /// It cannot be read: a smaller range may.
-    Halve(String),
+    Halve(Why),
     /// The agent stops.
     Stopped,
+}
+
+/// Why a result cannot be read.
+pub(super) struct Why {
+    pub(super) words: String,
+    /// The connection broke in the middle of it, each time.
+    pub(super) cut: bool,
 }
 
 /// Which part was stored.
@@ -51,8 +59,14 @@ struct Attempt {
 }
 
 impl Feed {
-    /// Asks for a result and brings all of it in place.
-    pub(super) async fn result(&self, setting: &Setting, mut poll: Poll, address: &Url) -> Result<Outcome, Failure> {
+    /// Asks for a result and brings all of it in place. `cuts` goes from one range to the next.
+    pub(super) async fn result(
+        &self,
+        setting: &Setting,
+        mut poll: Poll,
+        address: &Url,
+        cuts: &mut Cuts,
+    ) -> Result<Outcome, Failure> {
         let mut brought = Brought::default();
         let mut tries = Tries::new(self);
         loop {
@@ -69,6 +83,7 @@ impl Feed {
                 (Step::Store { last }, Some(part)) => {
                     self.store(setting, &poll, part, Stored { number, last }, &mut brought).await?;
                     tries = Tries::new(self);
+                    *cuts = Cuts::default();
                     if last {
                         lines::result_complete(&self.name, &poll, &brought.totals, brought.parts, brought.empty);
                         return Ok(Outcome::Moved { cursor: poll.cursor(), empty: brought.is_nothing() });
@@ -99,7 +114,15 @@ impl Feed {
                 }
                 (Step::Halve { words }, _) => {
                     self.forget(setting).await?;
-                    return Ok(Outcome::Halve(self.shown(&words)));
+                    return Ok(Outcome::Halve(Why { words: self.shown(&words), cut: false }));
+                }
+                (Step::Retry { words }, _) => {
+                    let words = self.shown(&words);
+                    if !cuts.again(self, &words).await {
+                        poll.refuse();
+                        self.forget(setting).await?;
+                        return Ok(Outcome::Halve(Why { words, cut: true }));
+                    }
                 }
                 (Step::Fail { class, words }, _) => {
                     if let Err(failure) = tries.after(self, class, self.shown(&words)).await {
@@ -148,7 +171,11 @@ impl Feed {
             Ok(exchanged) => Ok(self.take(poll, exchanged, now)),
             Err(Trouble::Wire(error)) => {
                 let (class, words) = (class_of(&error), with_hint(error.to_string(), error.hint()));
-                Ok(Attempt { step: poll.on_reply(Reply::Failed { class, words }, now), part: None })
+                let reply = match error {
+                    WireError::CutShort { .. } => Reply::Cut(words),
+                    _ => Reply::Failed { class, words },
+                };
+                Ok(Attempt { step: poll.on_reply(reply, now), part: None })
             }
             Err(Trouble::Unreadable { what, .. }) => {
                 Ok(Attempt { step: poll.on_reply(Reply::Unreadable(what), now), part: None })
@@ -288,50 +315,4 @@ fn progress_text(poll: &Poll) -> Result<String, Failure> {
         not_before: None,
         admin: true,
     })
-}
-
-pub(super) fn with_hint(words: String, hint: &str) -> String {
-    if hint.is_empty() { words } else { format!("{words} ({hint})") }
-}
-
-/// How often a request was sent in vain.
-pub(super) struct Tries {
-    failed: u32,
-    since: std::time::Instant,
-}
-
-impl Tries {
-    pub(super) fn new(feed: &Feed) -> Tries {
-        Tries { failed: 0, since: feed.clock.moment() }
-    }
-
-    async fn again(&mut self, feed: &Feed, words: &str) -> Result<(), Failure> {
-        self.after(feed, Class::Retry { wait: None }, words.to_owned()).await
-    }
-
-    /// Waits before the next attempt, or fails where patience has run out.
-    pub(super) async fn after(&mut self, feed: &Feed, class: Class, words: String) -> Result<(), Failure> {
-        self.failed += 1;
-        let admin = class == Class::Admin;
-        let hint = if admin {
-            "check the credentials, the collection and what the server grants; it is tried hourly"
-        } else {
-            ""
-        };
-        let failure = |not_before| Failure { words: words.clone(), hint: hint.to_owned(), not_before, admin };
-        let Class::Retry { wait } = class else {
-            return Err(failure(None));
-        };
-        if let Some(wait) = wait.filter(|wait| *wait > feed.patience.longest_wait) {
-            return Err(failure(Some(crate::taxii::time::later(feed.clock.now(), wait))));
-        }
-        let left = feed.patience.within.saturating_sub(feed.clock.since(self.since));
-        let pause = wait.unwrap_or_else(|| backoff(self.failed, fastrand::u64(..)).min(left / 2));
-        if self.failed > feed.patience.retries || left.is_zero() {
-            return Err(failure(None));
-        }
-        lines::trying_again(&feed.name, &words, pause);
-        feed.pause(pause).await;
-        Ok(())
-    }
 }

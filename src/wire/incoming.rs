@@ -62,7 +62,8 @@ impl Wire {
                 Ok(Err(error)) if self.until_closed && cause::is_eof(&error) => return Ok(None),
                 Ok(Err(error)) => {
                     let reason = cause::of(&error).text;
-                    return Err(WireError::CutShort { url: self.url.clone(), read: self.received, reason });
+                    let (url, read) = (self.url.clone(), self.received);
+                    return Err(WireError::CutShort { url, read, reason, transferred: false });
                 }
                 Err(_) if now >= total => return Err(self.passed(Limit::Total, self.bounds.total_timeout)),
                 Err(_) if now >= idle => return Err(self.passed(Limit::Idle, self.bounds.idle_timeout)),
@@ -183,7 +184,8 @@ fn decoding(error: io::Error, url: &str, read: u64) -> WireError {
     match error.downcast::<WireError>() {
         Ok(error) => error,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
-            WireError::CutShort { url, read, reason: "the compressed data ends too early".to_owned() }
+            let reason = "the compressed data ends too early".to_owned();
+            WireError::CutShort { url, read, reason, transferred: true }
         }
         Err(error) => WireError::Encoding { url, reason: shown(&error.to_string()) },
     }

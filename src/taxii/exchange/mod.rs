@@ -7,5 +7,5 @@
 mod poll;
 mod range;
 
-pub use poll::{Phase, Plan, Poll, Progress, Reply, Step};
+pub use poll::{Phase, Plan, Poll, Progress, Reply, Step, UNLABELLED};
 pub use range::{CursorMove, Pace, Range, ask, believed, next_cursor, server_now, skew};

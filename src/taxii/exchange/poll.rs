@@ -57,6 +57,8 @@ pub enum Phase {
 
 /// So many digits of a part's fingerprint are kept: a result may have thousands of parts.
 const DIGITS: usize = 16;
+/// What the fingerprint of a part begins with where none of its blocks has a Timestamp_Label.
+pub const UNLABELLED: char = '-';
 
 /// What has to survive a restart in the middle of a poll. The ledger keeps it as it is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -89,12 +91,15 @@ pub enum Reply<'a> {
     Answer {
         /// The answer.
         answer: Answer<'a>,
-        /// A fingerprint of all the blocks of the part, in order; `None` where it held none.
+        /// A fingerprint of all the blocks of the part, in order, after [`UNLABELLED`] where none has a label; `None`
+        /// where it held none.
         digest: Option<String>,
     },
     /// A reply whose blocks cannot be told apart: not well formed, or cut short though the transfer was complete.
     Unreadable(String),
-    /// No answer, or not all of it.
+    /// The connection broke in the middle of the reply.
+    Cut(String),
+    /// No answer.
     Failed {
         /// What to do about it.
         class: Class,
@@ -140,6 +145,12 @@ pub enum Step {
     /// The reply cannot be read, so the result is refused as a whole: ask for [`Range::half`] instead.
     Halve {
         /// Why.
+        words: String,
+    },
+    /// The reply broke off, which may be the network's fault: send [`Poll::request`] again. Where it breaks off however
+    /// often it is asked for, [`Poll::refuse`] the result and ask for [`Range::half`] instead.
+    Retry {
+        /// What happened.
         words: String,
     },
     /// The request failed, and nothing of the reply may be stored.
@@ -223,12 +234,18 @@ impl Poll {
                 self.begin_again();
                 Step::Halve { words }
             }
+            Reply::Cut(words) => Step::Retry { words },
             Reply::Failed { class, words } => self.failed(class, words, now),
             Reply::Answer { answer, digest } => match answer.message.map(|message| &message.body) {
                 Some(Body::PollResponse(response)) => self.on_part(response, &answer, digest, now),
                 _ => self.on_other(&answer, now),
             },
         }
+    }
+
+    /// A part of the result cannot be had, and so the whole is refused: the poll stands at its beginning.
+    pub fn refuse(&mut self) {
+        self.begin_again();
     }
 
     /// After the last part: where the cursor goes. `None` before, and for a DATA_SET, which has no cursor.
@@ -279,10 +296,14 @@ impl Poll {
         Step::Store { last: false }
     }
 
-    /// The part before that this one repeats under a number of its own: what it should have held would be lost.
+    /// The part before that this one repeats under a number of its own: what it should have held would be lost. Blocks
+    /// without a label may honestly come again later in a result; two such parts in a row are one that is repeated.
     fn same_blocks(&self, digest: &str) -> Option<usize> {
-        let same = self.progress.digests.iter().position(|before| before == digest && !digest.is_empty());
-        same.map(|index| index + 1)
+        let before = &self.progress.digests;
+        let unlabelled = digest.starts_with(UNLABELLED);
+        let first = if unlabelled { before.len().saturating_sub(1) } else { 0 };
+        let same = before.iter().enumerate().skip(first).find(|(_, before)| *before == digest && !digest.is_empty());
+        same.map(|(index, _)| index + 1)
     }
 
     /// One wrong part is thrown away and asked for again. A server that does it twice in a row does not count parts,

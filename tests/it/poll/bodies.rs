@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use taxii_sync::practice::{Act, Close, Envelope, Framing, Service};
 
 use crate::common::{World, all_numbered, for_each, minutes_ago, numbered};
@@ -14,51 +14,107 @@ fn five_blocks() -> World {
     world
 }
 
-/// How a reply can break off: a Content-Length that is not reached, a chunk that does not come, a close.
+/// How a reply can break off where the connection tells that more was to come: a Content-Length that is not reached, a
+/// chunk that does not come, a reset.
 fn cuts() -> Vec<Act> {
-    let framings = [Framing::Honest, Framing::Chunked, Framing::UntilClose];
-    let closes = [Close::Fin, Close::Reset];
-    let mut cuts = vec![Act::honest().framing(Framing::ChunkedOpen), Act::honest().framing(Framing::LengthOff(10))];
-    for framing in framings {
-        cuts.extend(closes.map(|close| Act::honest().framing(framing).cut(900, close)));
-    }
-    cuts
+    vec![
+        Act::honest().framing(Framing::ChunkedOpen),
+        Act::honest().framing(Framing::LengthOff(10)),
+        Act::honest().framing(Framing::Honest).cut(900, Close::Fin),
+        Act::honest().framing(Framing::Honest).cut(900, Close::Reset),
+        Act::honest().framing(Framing::Chunked).cut(900, Close::Fin),
+        Act::honest().framing(Framing::Chunked).cut(900, Close::Reset),
+        Act::honest().framing(Framing::UntilClose).cut(900, Close::Reset),
+    ]
+}
+
+/// Begin and end of what was asked for, one request after the other.
+fn bounds(world: &World) -> Vec<(DateTime<Utc>, DateTime<Utc>)> {
+    world.polls().into_iter().map(|poll| (poll.begin.unwrap().at, poll.end.unwrap().at)).collect()
+}
+
+#[track_caller]
+fn assert_half(half: (DateTime<Utc>, DateTime<Utc>), (begin, end): (DateTime<Utc>, DateTime<Utc>)) {
+    assert_eq!(half.0, begin);
+    let middle = begin + (end - begin) / 2;
+    assert!((half.1 - middle).abs() < TimeDelta::seconds(1), "{} is not {middle}", half.1);
 }
 
 #[test]
-fn of_a_reply_that_is_cut_nothing_is_handed_over_and_half_of_the_range_is_asked_for() {
+fn a_reply_that_breaks_off_is_asked_for_again_and_nothing_of_it_is_handed_over() {
     for_each(cuts(), |cut| {
         let world = five_blocks();
-        world.script(Service::Poll, vec![cut.clone()]);
+        world.script(Service::Poll, vec![cut.clone(), cut.clone()]);
         world.run_once().ended(0);
         assert_eq!(world.texts(), all_numbered(5), "{cut:?}");
-        let polls = world.polls();
-        let bounds = |index: usize| (polls[index].begin.clone().unwrap().at, polls[index].end.clone().unwrap().at);
-        let ((begin, end), (second_begin, second_end)) = (bounds(0), bounds(1));
-        assert_eq!(second_begin, begin, "{cut:?}");
-        let half = begin + (end - begin) / 2;
-        assert!((second_end - half).abs() < TimeDelta::seconds(1), "{cut:?}: {second_end} is not {half}");
-        assert_eq!(bounds(polls.len() - 1).1, end, "{cut:?}: the rest comes too");
-        assert_eq!(world.cursor(), Some(end));
+        let asked = bounds(&world);
+        assert!(asked.len() >= 3 && asked[1] == asked[0] && asked[2] == asked[0], "{cut:?}: {asked:?}");
+        let at: Vec<_> = world.practice.requests().iter().map(|seen| seen.at).collect();
+        assert!(at[2] - at[0] >= TimeDelta::seconds(1), "{cut:?}: there are pauses");
+        assert_eq!(world.cursor(), Some(asked[2].1.max(asked.last().unwrap().1)));
     });
 }
 
 #[test]
-fn a_reply_that_is_always_cut_is_never_asked_for_twice_down_to_one_second() {
-    for_each([Framing::Honest, Framing::Chunked, Framing::UntilClose], |framing| {
+fn a_reply_that_breaks_off_three_times_is_asked_for_in_halves() {
+    for_each(cuts(), |cut| {
         let world = five_blocks();
-        world.practice.forever(Service::Poll, Act::honest().framing(framing).cut(300, Close::Fin));
-        let ran = world.run_once();
-        ran.ended(1).said("cursor set");
-        assert_eq!((world.files().len(), world.cursor()), (0, None));
-        let ranges: Vec<(String, String)> =
-            world.polls().into_iter().map(|poll| (poll.begin.unwrap().text, poll.end.unwrap().text)).collect();
-        assert!((10..=16).contains(&ranges.len()), "{}", ranges.len());
-        assert_eq!(ranges.iter().collect::<HashSet<_>>().len(), ranges.len(), "a range was asked for twice");
-        let last = world.polls().pop().unwrap();
-        let asked = last.end.unwrap().at - last.begin.unwrap().at;
-        assert!(asked <= TimeDelta::milliseconds(1001), "{asked}");
+        world.script(Service::Poll, vec![cut.clone(); 3]);
+        world.run_once().ended(0);
+        assert_eq!(world.texts(), all_numbered(5), "{cut:?}");
+        let asked = bounds(&world);
+        assert!(asked[1] == asked[0] && asked[2] == asked[0], "{cut:?}: {asked:?}");
+        assert_half(asked[3], asked[0]);
+        assert!(asked.iter().any(|one| one.1 == asked[0].1 && one.0 > asked[0].0), "{cut:?}: the rest comes too");
     });
+}
+
+#[test]
+fn of_a_reply_that_ends_too_early_with_its_connection_half_of_the_range_is_asked_for_at_once() {
+    let world = five_blocks();
+    world.script(Service::Poll, vec![Act::honest().framing(Framing::UntilClose).cut(900, Close::Fin)]);
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), all_numbered(5));
+    let asked = bounds(&world);
+    assert_half(asked[1], asked[0]);
+    assert_eq!(world.cursor(), Some(asked.last().unwrap().1));
+}
+
+/// A range was halved down to one second.
+#[track_caller]
+fn assert_down_to_one_second(world: &World) {
+    assert_eq!((world.files().len(), world.cursor()), (0, None));
+    let (begin, end) = bounds(world).pop().unwrap();
+    assert!(end - begin <= TimeDelta::milliseconds(1001), "{begin} {end}");
+}
+
+#[test]
+fn a_connection_that_always_breaks_is_trouble_of_the_network_and_not_of_the_content() {
+    for_each([(Framing::Honest, Close::Fin), (Framing::Chunked, Close::Fin), (Framing::Honest, Close::Reset)], |how| {
+        let world = five_blocks();
+        world.practice.forever(Service::Poll, Act::honest().framing(how.0).cut(300, how.1));
+        let ran = world.run_once();
+        ran.ended(1).said("look at the network");
+        assert!(!ran.stderr.contains("cursor set"), "{}", ran.stderr);
+        assert_down_to_one_second(&world);
+        let asked = bounds(&world);
+        assert!((12..=30).contains(&asked.len()), "{}", asked.len());
+        assert!(asked[1] == asked[0] && asked[2] == asked[0], "{asked:?}");
+        world.practice.honest(Service::Poll);
+        world.run_once().ended(0);
+        assert_eq!(world.texts(), all_numbered(5));
+    });
+}
+
+#[test]
+fn a_message_that_is_always_cut_is_never_asked_for_twice_down_to_one_second() {
+    let world = five_blocks();
+    world.practice.forever(Service::Poll, Act::honest().framing(Framing::UntilClose).cut(300, Close::Fin));
+    world.run_once().ended(1).said("cursor set");
+    assert_down_to_one_second(&world);
+    let asked = bounds(&world);
+    assert!((10..=16).contains(&asked.len()), "{}", asked.len());
+    assert_eq!(asked.iter().collect::<HashSet<_>>().len(), asked.len(), "a range was asked for twice");
 }
 
 #[test]

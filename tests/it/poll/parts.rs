@@ -95,6 +95,34 @@ fn part_1_that_comes_once_more_instead_of_part_3_loses_nothing() {
 }
 
 #[test]
+fn parts_of_equal_blocks_without_labels_are_no_repetition_unless_they_come_in_a_row() {
+    let contents = |third: i64| {
+        Act::change(move |reply| {
+            let number = match reply.part.as_deref() {
+                Some("2") => 1,
+                Some("3") => third,
+                Some("4") => 3,
+                _ => 0,
+            };
+            if let Some(block) = reply.blocks.first_mut() {
+                block.label = None;
+                block.content = numbered(number).into();
+            }
+        })
+    };
+    let world = World::with(|options| options.max_result_size = 1).feed("");
+    world.add_numbered(4);
+    world.practice.forever(Service::Poll, contents(1));
+    world.run_once().ended(1).said("parts 2 and 3 hold the same blocks");
+    world.practice.forever(Service::Poll, contents(0));
+    world.run_once().ended(0);
+    let mut texts = world.texts();
+    texts.sort();
+    assert_eq!(texts, [numbered(0), numbered(1), numbered(3)]);
+    assert!(world.cursor().is_some());
+}
+
+#[test]
 fn a_wrong_part_is_thrown_away_and_asked_for_again() {
     let world = five_blocks();
     world.script(Service::Poll, vec![Act::honest(), Act::poll(Quirk::PartNumber("7".to_owned()))]);

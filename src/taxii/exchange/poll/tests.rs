@@ -179,6 +179,28 @@ fn two_successive_parts_with_the_same_blocks_are_an_error() {
 }
 
 #[test]
+fn a_part_that_breaks_off_is_asked_for_again_until_its_result_is_refused() {
+    let mut poll = fetching();
+    for _ in 0..9 {
+        let step = poll.on_reply(Reply::Cut("broke off".into()), now());
+        assert_eq!(step, Step::Retry { words: "broke off".into() });
+        assert_eq!(poll.request(), fulfilment("r", 2));
+    }
+    poll.refuse();
+    assert_eq!((&poll.progress().phase, poll.part()), (&Phase::Ask, 1));
+}
+
+#[test]
+fn a_part_without_labels_may_come_again_but_not_in_a_row() {
+    let mut poll = fetching();
+    for (number, blocks) in [(2, "-two"), (3, "-three"), (4, "-two"), (5, "-three")] {
+        assert_eq!(reply(&mut poll, part(true, Some("r"), Some(number)), Some(blocks)), Step::Store { last: false });
+    }
+    let step = reply(&mut poll, part(true, Some("r"), Some(6)), Some("-three"));
+    assert!(matches!(&step, Step::Fail { class: Class::Stop, words } if words.contains("parts 5 and 6")), "{step:?}");
+}
+
+#[test]
 fn a_part_again_under_a_later_number_is_an_error_also_after_a_restart() {
     for (again, words) in [("one", "parts 1 and 5"), ("two", "parts 2 and 5"), ("four", "parts 4 and 5")] {
         let mut poll = fetching();
