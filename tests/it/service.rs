@@ -76,7 +76,7 @@ fn a_service_manager_is_told_through_a_socket_without_a_place_in_the_file_system
     let name = format!("taxii-sync-test-{}-{}", std::process::id(), fastrand::u64(..));
     let address = SocketAddr::from_abstract_name(&name).unwrap();
     let socket = UnixDatagram::bind_addr(&address).unwrap();
-    let (mut agent, mut told) = Told::through(&world, socket, format!("@{name}").as_ref());
+    let (agent, mut told) = Told::through(&world, socket, format!("@{name}").as_ref());
     told.until("READY=1");
     told.until("WATCHDOG=1");
     agent.signal(Signal::TERM);
