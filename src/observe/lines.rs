@@ -110,6 +110,14 @@ pub fn result_abandoned(feed: &str, reason: &str) {
     warn!(feed, reason, "the result is lost: asking for the same range again");
 }
 
+/// The feed has moved away from a result that was under way.
+pub fn result_left_behind(feed: &str, address: &str) {
+    warn!(
+        feed,
+        address, "the rest of a result lies at an address that is not configured any more: asking for the range anew"
+    );
+}
+
 /// A message for people in a Poll_Response.
 pub fn server_says(feed: &str, message: &str) {
     debug!(feed, message, "the server says");

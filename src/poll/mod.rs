@@ -29,7 +29,7 @@ use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output, Staging};
 use crate::store::{Result, StoreError};
 use crate::taxii::Version;
-use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress, Range};
+use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Range};
 use crate::taxii::message::{Parameters, Query, ResponseType};
 use crate::taxii::status::Class;
 use crate::taxii::time::{Timestamp, earlier};
@@ -266,7 +266,7 @@ impl Feed {
         let address = self.note_address(&setting, found).await?;
         setting.set = set;
         let mut cuts = Cuts::default();
-        if let Some(progress) = under_way(&setting.row) {
+        if let Some(progress) = self.under_way(&setting).await? {
             let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
             lines::poll_resumed(&self.name, poll.part());
@@ -442,11 +442,6 @@ fn corrected(now: DateTime<Utc>, thought: TimeDelta, learnt: Option<TimeDelta>) 
         Some(off) if off.abs() > WRONG => exchange::server_now(now, off),
         _ => now,
     }
-}
-
-/// The result set that was under way, if the ledger holds one that this version can read.
-fn under_way(row: &FeedRow) -> Option<Progress> {
-    serde_json::from_str(row.result.as_deref()?).ok()
 }
 
 fn saved(cursor: &Timestamp) -> Cursor {

@@ -298,7 +298,7 @@ impl Feed {
         Ok(blocking(move || Ok(ledger.set_result(id, Some(&text))?)).await?)
     }
 
-    async fn forget(&self, setting: &Setting) -> Result<(), Failure> {
+    pub(super) async fn forget(&self, setting: &Setting) -> Result<(), Failure> {
         let (ledger, id, output) = (self.ledger.clone(), setting.row.id, Arc::clone(&setting.output));
         let forgotten = blocking(move || {
             output.abandon()?;

@@ -217,6 +217,24 @@ fn a_result_that_expired_between_two_runs_is_asked_for_again_and_nothing_comes_t
 }
 
 #[test]
+fn a_result_at_an_address_that_is_not_configured_any_more_is_asked_for_anew_at_the_new_one() {
+    let world = five_blocks();
+    world.script(Service::Poll, vec![Act::honest()]);
+    world.practice.forever(Service::Poll, Act::http(503, "text/plain", "busy"));
+    world.run_once().ended(1);
+    assert_eq!(world.texts(), all_numbered(2));
+    let other = five_blocks();
+    let [poll, inbox] = ["poll", "inbox"].map(|service| other.practice.url(service));
+    let world = world.server(&format!("poll = \"{poll}\"\ninbox = \"{inbox}\""));
+    other.script(Service::Poll, vec![Act::http(404, "text/plain", "")]);
+    world.run_once().ended(1).said("at an address that is not configured any more");
+    let ran = world.run_once();
+    assert!(!ran.ended(0).stderr.contains("not configured any more"), "{}", ran.stderr);
+    assert_eq!(world.texts(), all_numbered(5));
+    assert!(world.cursor().is_some());
+}
+
+#[test]
 fn the_cursor_is_the_end_of_the_last_part_alone() {
     // OpenTAXII repeats one end on every part; others give each part its own.
     for_each([Quirk::WholeRange, Quirk::NoBegin], |quirk| {
