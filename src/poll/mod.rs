@@ -368,7 +368,8 @@ impl Feed {
         };
         let mut last = None;
         while let Some(range) = next {
-            let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
+            let again = self.comes_again(setting, &range).await?;
+            let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now()).again(again);
             next = match self.result(setting, poll, address, cuts).await? {
                 Outcome::Moved { cursor: Some(moved), empty } => {
                     let passed = last.replace(self.clock.moment()).map(|last| self.clock.since(last));

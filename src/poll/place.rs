@@ -7,7 +7,7 @@ use super::{Failure, Feed, Setting, blocking};
 use crate::observe::lines;
 use crate::peer::{Found, PeerError};
 use crate::store::ledger::FeedRow;
-use crate::taxii::exchange::Progress;
+use crate::taxii::exchange::{Progress, Range};
 use crate::taxii::message::{CollectionType, ServiceType};
 use crate::taxii::status::Class;
 use crate::wire::shown_url;
@@ -57,6 +57,12 @@ impl Feed {
             }
         }
         Ok(found.url)
+    }
+
+    /// Whether some of a range has come before, in a result that was lost.
+    pub(super) async fn comes_again(&self, setting: &Setting, range: &Range) -> Result<bool, Failure> {
+        let (ledger, id, after) = (self.ledger.clone(), setting.row.id, range.cursor.as_ref().map(|cursor| cursor.at));
+        Ok(blocking(move || Ok(ledger.comes_again(id, after)?)).await?)
     }
 
     /// The result that was under way, if the ledger holds one that this version can read. What came from an address

@@ -82,6 +82,9 @@ pub struct Progress {
     pub failures: u32,
     /// How often the result was lost and the range asked for again.
     pub abandoned: u32,
+    /// What comes may have come before under other labels, in a result that was lost.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// What came back.
@@ -182,8 +185,16 @@ impl Poll {
             misnumbered: false,
             failures: 0,
             abandoned: 0,
+            again: false,
         };
         Poll { plan, progress }
+    }
+
+    /// The same poll; some of what it asks for may have come before, in a result that was lost.
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Poll {
+        self.progress.again = again;
+        self
     }
 
     /// A poll that was under way before.
@@ -406,6 +417,7 @@ impl Poll {
     }
 
     fn begin_again(&mut self) {
+        self.progress.again |= !self.progress.digests.is_empty();
         self.progress.phase = Phase::Ask;
         self.progress.address = None;
         self.progress.not_before = None;

@@ -179,6 +179,18 @@ fn two_successive_parts_with_the_same_blocks_are_an_error() {
 }
 
 #[test]
+fn what_is_asked_for_again_after_a_part_was_stored_may_come_under_other_labels() {
+    let mut first = poll();
+    first.refuse();
+    assert!(!first.progress().again, "nothing was stored");
+    let mut second = fetching();
+    assert!(!second.progress().again);
+    assert!(matches!(reply(&mut second, status("NOT_FOUND", &[]), None), Step::Abandon { .. }));
+    assert!(second.progress().again);
+    assert!(poll().again(true).progress().again);
+}
+
+#[test]
 fn a_part_that_breaks_off_is_asked_for_again_until_its_result_is_refused() {
     let mut poll = fetching();
     for _ in 0..9 {
