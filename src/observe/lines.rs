@@ -133,6 +133,11 @@ pub fn unreadable_end(feed: &str, end: &str) {
     warn!(feed, end, "the server's Inclusive_End_Timestamp cannot be read: taken as absent");
 }
 
+/// A `more` that is neither true nor false, without a result to ask for more of.
+pub fn unreadable_more(feed: &str, more: &str) {
+    warn!(feed, more, "the server's `more` is neither true nor false, and there is no result_id: taken as no more");
+}
+
 /// A part is in place.
 pub fn part_stored(feed: &str, part: u32, totals: &Totals) {
     debug!(feed, part, files = totals.files, bytes = totals.bytes, quarantined = totals.quarantined, "part in place");

@@ -199,7 +199,7 @@ impl Feed {
         let part = match exchanged.body {
             Ok((message, intake)) if is_part => {
                 if let Body::PollResponse(reply) = &message.body {
-                    self.remark(reply);
+                    self.remark(reply, &step);
                 }
                 for header in &message.header.extended {
                     lines::extended_header(&self.name, &self.shown(&header.name), &self.shown(&header.value));
@@ -211,7 +211,7 @@ impl Feed {
         Attempt { step, part }
     }
 
-    fn remark(&self, reply: &PollResponse) {
+    fn remark(&self, reply: &PollResponse, step: &Step) {
         if let Some(message) = &reply.message {
             lines::server_says(&self.name, &self.shown(message));
         }
@@ -219,6 +219,12 @@ impl Feed {
             && self.told.first("unreadable end")
         {
             lines::unreadable_end(&self.name, &self.shown(end));
+        }
+        if let Some(more) = &reply.unreadable_more
+            && *step == (Step::Store { last: true })
+            && self.told.first("unreadable more")
+        {
+            lines::unreadable_more(&self.name, &self.shown(more));
         }
     }
 

@@ -285,11 +285,14 @@ impl Poll {
         }
         // A count is never followed up: some servers would deliver the content after all.
         let counted = self.plan.parameters.response_type == ResponseType::CountOnly;
-        if !response.more || counted {
+        let result_id = response.result_id.clone().or_else(|| self.result_id());
+        // A result ends where the server says so. What it says otherwise means more, if that can be asked for at all.
+        let more = response.more || (response.unreadable_more.is_some() && result_id.is_some());
+        if !more || counted {
             self.progress.phase = Phase::Stored { end: response.end.clone(), date: answer.server_time() };
             return Step::Store { last: true };
         }
-        let Some(result_id) = response.result_id.clone().or_else(|| self.result_id()) else {
+        let Some(result_id) = result_id else {
             return self.stop("the server says that there is more, but not how to ask for it (no result_id)".into());
         };
         let digest: String = digest.unwrap_or_default().chars().take(DIGITS).collect();

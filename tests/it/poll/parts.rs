@@ -66,6 +66,32 @@ fn more_is_read_as_a_boolean_however_it_is_written() {
     });
 }
 
+/// A first part that says this of others, with the end of the whole result.
+fn first_part(more: &str) -> Act {
+    Act::poll(Quirk::More(more.to_owned())).quirk(Quirk::WholeRange)
+}
+
+#[test]
+fn more_that_is_no_boolean_is_more_where_there_is_a_result_id() {
+    for_each(["yes", "on", "maybe"], |more| {
+        let world = five_blocks();
+        world.script(Service::Poll, vec![Act::poll(Quirk::More(more.to_owned()))]);
+        world.run_once().ended(0);
+        assert_complete(&world);
+        let world = five_blocks();
+        world.script(Service::Poll, vec![first_part(more).quirk(Quirk::NoResultId)]);
+        world.run_once().ended(0).said("taken as no more");
+        assert_eq!(parts_asked(&world), [0; 0]);
+    });
+    for_each(["", " ", "0", " FALSE "], |more| {
+        let world = five_blocks();
+        world.script(Service::Poll, vec![first_part(more)]);
+        let ran = world.run_once();
+        assert!(!ran.ended(0).stderr.contains("taken as no more"), "{more:?}: {}", ran.stderr);
+        assert_eq!((parts_asked(&world).len(), world.texts()), (0, all_numbered(2)), "{more:?}");
+    });
+}
+
 #[test]
 fn more_without_a_result_id_fails_and_the_cursor_stays() {
     let world = five_blocks();
