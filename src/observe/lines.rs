@@ -110,6 +110,14 @@ pub fn result_abandoned(feed: &str, reason: &str) {
     warn!(feed, reason, "the result is lost: asking for the same range again");
 }
 
+/// The feed has moved away from a result that was under way.
+pub fn result_left_behind(feed: &str, address: &str) {
+    warn!(
+        feed,
+        address, "the rest of a result lies at an address that is not configured any more: asking for the range anew"
+    );
+}
+
 /// A message for people in a Poll_Response.
 pub fn server_says(feed: &str, message: &str) {
     debug!(feed, message, "the server says");
@@ -123,6 +131,11 @@ pub fn extended_header(feed: &str, name: &str, value: &str) {
 /// An Inclusive_End_Timestamp that is none.
 pub fn unreadable_end(feed: &str, end: &str) {
     warn!(feed, end, "the server's Inclusive_End_Timestamp cannot be read: taken as absent");
+}
+
+/// A `more` that is neither true nor false, without a result to ask for more of.
+pub fn unreadable_more(feed: &str, more: &str) {
+    warn!(feed, more, "the server's `more` is neither true nor false, and there is no result_id: taken as no more");
 }
 
 /// A part is in place.

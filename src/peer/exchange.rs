@@ -59,8 +59,7 @@ pub enum Trouble<E> {
     /// On the way.
     #[error("{0}")]
     Wire(WireError),
-    /// A reply that came whole, as far as the connection tells, and is too long, damaged, or one whose blocks cannot be
-    /// told apart.
+    /// A reply that the server ended too early, that is too long or damaged, or whose blocks cannot be told apart.
     #[error("{url}: {what}")]
     Unreadable {
         /// The address, as people may see it.
@@ -284,11 +283,11 @@ async fn resume<T>(stopped: tokio::task::JoinError) -> T {
     }
 }
 
-/// A body that is too long or damaged says something about the range that was asked. A connection that broke, be it in
-/// the middle of the body, does not by itself.
+/// A body that was cut short by the server, is too long or damaged says something about the range that was asked. A
+/// connection that broke, be it in the middle of the body, does not by itself.
 fn unreadable_or_broken<E>(error: WireError, url: &Url) -> Trouble<E> {
     match error {
-        WireError::CutShort { transferred: true, .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
+        WireError::CutShort { ended: true, .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
             let what = match error.hint() {
                 "" => error.to_string(),
                 hint => format!("{error} ({hint})"),

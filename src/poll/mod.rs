@@ -30,7 +30,7 @@ use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output, Staging};
 use crate::store::{Result, StoreError};
 use crate::taxii::Version;
-use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll, Progress};
+use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll};
 use crate::taxii::message::{Parameters, Query, ResponseType};
 use crate::taxii::status::Class;
 use crate::taxii::time::{Timestamp, earlier};
@@ -265,7 +265,7 @@ impl Feed {
         setting.set = set;
         self.note_kind(&setting, set).await?;
         let mut cuts = Cuts::default();
-        if let Some(progress) = under_way(&setting.row) {
+        if let Some(progress) = self.under_way(&setting).await? {
             let range = progress.range.clone();
             let poll = Poll::resume(setting.plan.clone(), progress);
             lines::poll_resumed(&self.name, poll.part());
@@ -371,7 +371,8 @@ impl Feed {
         };
         let mut last = None;
         while let Some(range) = next {
-            let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now());
+            let again = self.comes_again(setting, &range).await?;
+            let poll = Poll::new(setting.plan.clone(), Some(range.clone()), self.clock.now()).again(again);
             next = match self.result(setting, poll, address, cuts).await? {
                 Outcome::Moved { cursor: Some(moved), empty } => {
                     let passed = last.replace(self.clock.moment()).map(|last| self.clock.since(last));
@@ -429,11 +430,6 @@ impl Feed {
             () = self.stop.cancelled() => {}
         }
     }
-}
-
-/// The result set that was under way, if the ledger holds one that this version can read.
-fn under_way(row: &FeedRow) -> Option<Progress> {
-    serde_json::from_str(row.result.as_deref()?).ok()
 }
 
 fn saved(cursor: &Timestamp) -> Cursor {

@@ -1,4 +1,4 @@
-//! What a server says of a collection before it is polled: of which kind it is, and where.
+//! What is to be known before a collection is polled: of which kind it is, where, and what of it is under way.
 
 use url::Url;
 
@@ -6,8 +6,11 @@ use super::tries::{Tries, with_hint};
 use super::{Failure, Feed, Setting, blocking};
 use crate::observe::lines;
 use crate::peer::{Found, PeerError};
+use crate::store::ledger::FeedRow;
+use crate::taxii::exchange::{Progress, Range};
 use crate::taxii::message::{CollectionType, ServiceType};
 use crate::taxii::status::Class;
+use crate::wire::shown_url;
 
 impl Feed {
     /// Whether the collection is a DATA_SET, and where it is polled. The server is asked about itself as patiently as
@@ -64,4 +67,27 @@ impl Feed {
         }
         Ok(found.url)
     }
+
+    /// Whether some of a range has come before, in a result that was lost.
+    pub(super) async fn comes_again(&self, setting: &Setting, range: &Range) -> Result<bool, Failure> {
+        let (ledger, id, after) = (self.ledger.clone(), setting.row.id, range.cursor.as_ref().map(|cursor| cursor.at));
+        Ok(blocking(move || Ok(ledger.comes_again(id, after)?)).await?)
+    }
+
+    /// The result that was under way, if the ledger holds one that this version can read. What came from an address
+    /// that is not allowed any more is not: nobody would ever get the rest of it.
+    pub(super) async fn under_way(&self, setting: &Setting) -> Result<Option<Progress>, Failure> {
+        let Some(progress) = kept(&setting.row) else { return Ok(None) };
+        let address = progress.address.as_deref().and_then(|text| Url::parse(text).ok());
+        let Some(gone) = address.filter(|url| self.peer.allows(url).is_err()) else {
+            return Ok(Some(progress));
+        };
+        lines::result_left_behind(&self.name, &self.shown(&shown_url(&gone)));
+        self.forget(setting).await?;
+        Ok(None)
+    }
+}
+
+fn kept(row: &FeedRow) -> Option<Progress> {
+    serde_json::from_str(row.result.as_deref()?).ok()
 }

@@ -199,7 +199,7 @@ impl Feed {
         let part = match exchanged.body {
             Ok((message, intake)) if is_part => {
                 if let Body::PollResponse(reply) = &message.body {
-                    self.remark(reply);
+                    self.remark(reply, &step);
                 }
                 for header in &message.header.extended {
                     lines::extended_header(&self.name, &self.shown(&header.name), &self.shown(&header.value));
@@ -211,7 +211,7 @@ impl Feed {
         Attempt { step, part }
     }
 
-    fn remark(&self, reply: &PollResponse) {
+    fn remark(&self, reply: &PollResponse, step: &Step) {
         if let Some(message) = &reply.message {
             lines::server_says(&self.name, &self.shown(message));
         }
@@ -220,15 +220,20 @@ impl Feed {
         {
             lines::unreadable_end(&self.name, &self.shown(end));
         }
+        if let Some(more) = &reply.unreadable_more
+            && *step == (Step::Store { last: true })
+            && self.told.first("unreadable more")
+        {
+            lines::unreadable_more(&self.name, &self.shown(more));
+        }
     }
 
     fn facts(&self, setting: &Setting, poll: &Poll) -> Facts {
         let progress = poll.progress();
         let range = progress.range.as_ref();
         let cursor = range.and_then(|range| range.cursor.as_ref()).map(|cursor| cursor.at);
-        let end = range.map(|range| range.end.at);
-        // A range that is asked for again may bring what it brought before under other labels.
-        let again = progress.abandoned > 0;
+        // A range that is asked for again may bring what it brought before under other labels, and so may a part of it.
+        let again = progress.again.then_some(DateTime::<Utc>::MAX_UTC);
         let overlapping = !setting.pace.overlap.is_zero();
         Facts {
             server: self.settings.server.clone(),
@@ -242,8 +247,8 @@ impl Feed {
             began: progress.began,
             metadata: self.settings.metadata,
             set: setting.set,
-            by_content_upto: if again { Some(DateTime::<Utc>::MAX_UTC) } else { cursor.filter(|_| overlapping) },
-            came_upto: if again { end } else { cursor },
+            by_content_upto: again.or(cursor.filter(|_| overlapping)),
+            came_upto: again.or(cursor),
             min_free: self.settings.min_free,
         }
     }
@@ -282,8 +287,9 @@ impl Feed {
             Some(CursorMove::To { cursor, .. }) => Some(cursor),
             _ => None,
         };
-        let forget = cursor.as_ref().map(|cursor| earlier(cursor.at, setting.pace.overlap));
-        Ok(After { cursor: cursor.as_ref().map(saved), result: None, forget_recent_upto: forget, empty })
+        let forget_recent_upto = cursor.as_ref().map(|cursor| earlier(cursor.at, setting.pace.overlap));
+        let asked_end = poll.progress().range.as_ref().map(|range| range.end.at);
+        Ok(After { cursor: cursor.as_ref().map(saved), asked_end, result: None, forget_recent_upto, empty })
     }
 
     async fn save_if_fetching(&self, setting: &Setting, poll: &Poll) -> Result<(), Failure> {
@@ -298,7 +304,7 @@ impl Feed {
         Ok(blocking(move || Ok(ledger.set_result(id, Some(&text))?)).await?)
     }
 
-    async fn forget(&self, setting: &Setting) -> Result<(), Failure> {
+    pub(super) async fn forget(&self, setting: &Setting) -> Result<(), Failure> {
         let (ledger, id, output) = (self.ledger.clone(), setting.row.id, Arc::clone(&setting.output));
         let forgotten = blocking(move || {
             output.abandon()?;

@@ -292,6 +292,8 @@ pub struct PollResponse {
     pub collection: String,
     /// `more`: another part can be asked for.
     pub more: bool,
+    /// A `more` that could not be read, as written.
+    pub unreadable_more: Option<String>,
     /// `result_id`.
     pub result_id: Option<String>,
     /// `result_part_number`; `None` where it was left out (which means 1 in the reply to a Poll_Request).

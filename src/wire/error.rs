@@ -102,8 +102,8 @@ pub enum WireError {
         read: u64,
         /// What happened.
         reason: String,
-        /// The transfer was complete: it is the compressed data that ends too early.
-        transferred: bool,
+        /// The server ended it, and no connection broke: for the reader it is a reply that is not complete.
+        ended: bool,
     },
     /// The body is longer than `max_response`.
     #[error("the reply of {url} is longer than max_response ({limit} bytes)")]

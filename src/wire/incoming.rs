@@ -63,7 +63,7 @@ impl Wire {
                 Ok(Err(error)) => {
                     let reason = cause::of(&error).text;
                     let (url, read) = (self.url.clone(), self.received);
-                    return Err(WireError::CutShort { url, read, reason, transferred: false });
+                    return Err(WireError::CutShort { url, read, reason, ended: cause::is_eof(&error) });
                 }
                 Err(_) if now >= total => return Err(self.passed(Limit::Total, self.bounds.total_timeout)),
                 Err(_) if now >= idle => return Err(self.passed(Limit::Idle, self.bounds.idle_timeout)),
@@ -185,7 +185,7 @@ fn decoding(error: io::Error, url: &str, read: u64) -> WireError {
         Ok(error) => error,
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
             let reason = "the compressed data ends too early".to_owned();
-            WireError::CutShort { url, read, reason, transferred: true }
+            WireError::CutShort { url, read, reason, ended: true }
         }
         Err(error) => WireError::Encoding { url, reason: shown(&error.to_string()) },
     }

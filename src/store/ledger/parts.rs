@@ -69,6 +69,9 @@ pub struct BlockRow {
 pub struct After {
     /// The new cursor; `None` leaves it where it is.
     pub cursor: Option<Cursor>,
+    /// The end that was asked for. Where the cursor stops short of it, that is how far the result came; what came in
+    /// other results stays remembered as before. `None`: that of all results.
+    pub asked_end: Option<DateTime<Utc>>,
     /// The result set under way from then on (JSON).
     pub result: Option<String>,
     /// Contents that came in results up to this instant cannot come again under another label.
@@ -102,6 +105,15 @@ impl Ledger {
                     .exists(params![feed, key.hash, nanos(upto)]),
                 _ => Ok(exact),
             }
+        })
+    }
+
+    /// Whether anything came in a result that was asked further than this (`None`: at all) and is not complete: the
+    /// cursor would have passed it. It comes again, perhaps under other labels.
+    pub fn comes_again(&self, feed: FeedId, after: Option<DateTime<Utc>>) -> Result<bool> {
+        self.read(|c| {
+            c.prepare_cached("SELECT 1 FROM recent WHERE feed = ?1 AND upto > ?2 LIMIT 1")?
+                .exists(params![feed, after.map_or(i64::MIN, nanos)])
         })
     }
 
@@ -318,9 +330,10 @@ fn apply(transaction: &Transaction<'_>, feed: FeedId, after: &After) -> rusqlite
     if let Some(cursor) = &after.cursor {
         set_cursor(transaction, feed, Some(cursor))?;
         // A server may end a result before what was asked: what came in it came up to there.
-        let upto = nanos(cursor.at);
-        transaction
-            .execute("UPDATE OR REPLACE recent SET upto = ?2 WHERE feed = ?1 AND upto > ?2", params![feed, upto])?;
+        transaction.execute(
+            "UPDATE OR REPLACE recent SET upto = ?2 WHERE feed = ?1 AND upto > ?2 AND (?3 IS NULL OR upto = ?3)",
+            params![feed, nanos(cursor.at), after.asked_end.map(nanos)],
+        )?;
     }
     if let Some(upto) = after.forget_recent_upto {
         transaction.execute("DELETE FROM recent WHERE feed = ?1 AND upto <= ?2", params![feed, nanos(upto)])?;

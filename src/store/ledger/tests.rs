@@ -152,6 +152,32 @@ fn results_that_a_server_ended_early_may_end_at_the_same_instant() {
 }
 
 #[test]
+fn what_came_in_a_result_that_was_lost_is_remembered_until_the_cursor_has_passed_it() {
+    let (_t, ledger) = ledger();
+    let feed = ledger.feed("f", "one").unwrap().id;
+    let again = |after| ledger.comes_again(feed, Some(at(after))).unwrap();
+    assert!(!again(0) && !ledger.comes_again(feed, None).unwrap());
+    let lost = part(&ledger, feed, &[block(0, key(1, 1))]);
+    ledger.commit_part(lost, &After::default(), Some(at(20))).unwrap();
+    ledger.finish_part(feed, lost, at(0)).unwrap();
+    assert!(again(0) && again(19) && ledger.comes_again(feed, None).unwrap());
+    // Half of it comes, and the server ends it early.
+    let half = part(&ledger, feed, &[block(0, key(2, 2))]);
+    let moved = |to, asked| After {
+        cursor: Some(cursor(to)),
+        asked_end: Some(at(asked)),
+        forget_recent_upto: Some(at(to)),
+        ..After::default()
+    };
+    ledger.commit_part(half, &moved(8, 10), Some(at(10))).unwrap();
+    ledger.finish_part(feed, half, at(0)).unwrap();
+    assert!(again(8) && ledger.known(feed, &key(9, 1), Some(at(20))).unwrap());
+    assert!(!ledger.known(feed, &key(9, 2), Some(at(20))).unwrap(), "this result is complete");
+    ledger.advance(feed, &moved(20, 20)).unwrap();
+    assert!(!again(20) && !ledger.known(feed, &key(9, 1), Some(at(99))).unwrap());
+}
+
+#[test]
 fn old_fingerprints_are_forgotten_a_slice_at_a_time() {
     let (_t, ledger) = ledger();
     let feed = ledger.feed("f", "one").unwrap().id;
@@ -346,6 +372,7 @@ fn the_statements_that_meet_many_rows_use_an_index() {
             "PRIMARY KEY (feed=? AND (label,hash)>(?,?))",
         ),
         ("SELECT 1 FROM recent WHERE feed = 1 AND hash = x'00' AND upto <= 5", "(feed=? AND hash=? AND upto<?)"),
+        ("SELECT 1 FROM recent WHERE feed = 1 AND upto > 5 LIMIT 1", "recent_upto (feed=? AND upto>?)"),
         ("DELETE FROM recent WHERE feed = 1 AND upto <= 5", "recent_upto (feed=? AND upto<?)"),
         ("SELECT * FROM file WHERE directory = 1 AND claimed = 0 ORDER BY id", "file_unclaimed"),
         ("SELECT * FROM file WHERE directory = 1 AND claimed = 1 AND owed = 0 ORDER BY id LIMIT 9", "file_finished"),

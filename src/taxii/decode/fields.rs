@@ -163,9 +163,11 @@ fn poll_response(root: &Element, blocks: u64) -> PollResponse {
     let end = root.value("Inclusive_End_Timestamp");
     let read = end.as_deref().and_then(Timestamp::parse);
     let begin = timestamp(root, "Exclusive_Begin_Timestamp");
+    let more = root.attribute("more");
     PollResponse {
         collection: collection_name(root),
-        more: root.attribute("more").and_then(boolean).unwrap_or_default(),
+        more: more.and_then(boolean).unwrap_or_default(),
+        unreadable_more: more.filter(|text| !text.trim().is_empty() && boolean(text).is_none()).map(Into::into),
         result_id: root.attribute("result_id").map(Into::into),
         part: part(root),
         subscription_id: subscription_id(root),

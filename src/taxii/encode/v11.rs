@@ -48,7 +48,7 @@ fn attributes(xml: &mut Writer, body: &Body) {
         }
         Body::PollResponse(response) => {
             xml.attribute("collection_name", &response.collection);
-            xml.attribute("more", boolean(response.more));
+            xml.attribute("more", response.unreadable_more.as_deref().unwrap_or(boolean(response.more)));
             if let Some(result_id) = &response.result_id {
                 xml.attribute("result_id", result_id);
             }

@@ -82,6 +82,9 @@ pub struct Progress {
     pub failures: u32,
     /// How often the result was lost and the range asked for again.
     pub abandoned: u32,
+    /// What comes may have come before under other labels, in a result that was lost.
+    #[serde(default)]
+    pub again: bool,
 }
 
 /// What came back.
@@ -182,8 +185,16 @@ impl Poll {
             misnumbered: false,
             failures: 0,
             abandoned: 0,
+            again: false,
         };
         Poll { plan, progress }
+    }
+
+    /// The same poll; some of what it asks for may have come before, in a result that was lost.
+    #[must_use]
+    pub fn again(mut self, again: bool) -> Poll {
+        self.progress.again = again;
+        self
     }
 
     /// A poll that was under way before.
@@ -274,11 +285,14 @@ impl Poll {
         }
         // A count is never followed up: some servers would deliver the content after all.
         let counted = self.plan.parameters.response_type == ResponseType::CountOnly;
-        if !response.more || counted {
+        let result_id = response.result_id.clone().or_else(|| self.result_id());
+        // A result ends where the server says so. What it says otherwise means more, if that can be asked for at all.
+        let more = response.more || (response.unreadable_more.is_some() && result_id.is_some());
+        if !more || counted {
             self.progress.phase = Phase::Stored { end: response.end.clone(), date: answer.server_time() };
             return Step::Store { last: true };
         }
-        let Some(result_id) = response.result_id.clone().or_else(|| self.result_id()) else {
+        let Some(result_id) = result_id else {
             return self.stop("the server says that there is more, but not how to ask for it (no result_id)".into());
         };
         let digest: String = digest.unwrap_or_default().chars().take(DIGITS).collect();
@@ -406,6 +420,7 @@ impl Poll {
     }
 
     fn begin_again(&mut self) {
+        self.progress.again |= !self.progress.digests.is_empty();
         self.progress.phase = Phase::Ask;
         self.progress.address = None;
         self.progress.not_before = None;

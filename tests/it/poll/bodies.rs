@@ -14,18 +14,22 @@ fn five_blocks() -> World {
     world
 }
 
-/// How a reply can break off where the connection tells that more was to come: a Content-Length that is not reached, a
-/// chunk that does not come, a reset.
-fn cuts() -> Vec<Act> {
+/// How a server can end a reply before it is complete: a Content-Length that is not reached, a chunk that does not come, a
+/// message that has no end.
+fn ends() -> Vec<Act> {
     vec![
         Act::honest().framing(Framing::ChunkedOpen),
         Act::honest().framing(Framing::LengthOff(10)),
         Act::honest().framing(Framing::Honest).cut(900, Close::Fin),
-        Act::honest().framing(Framing::Honest).cut(900, Close::Reset),
         Act::honest().framing(Framing::Chunked).cut(900, Close::Fin),
-        Act::honest().framing(Framing::Chunked).cut(900, Close::Reset),
-        Act::honest().framing(Framing::UntilClose).cut(900, Close::Reset),
+        Act::honest().framing(Framing::UntilClose).cut(900, Close::Fin),
     ]
+}
+
+/// Connections that break in the middle of a reply.
+fn breaks() -> Vec<Act> {
+    let framings = [Framing::Honest, Framing::Chunked, Framing::UntilClose];
+    framings.into_iter().map(|framing| Act::honest().framing(framing).cut(900, Close::Reset)).collect()
 }
 
 /// Begin and end of what was asked for, one request after the other.
@@ -41,8 +45,8 @@ fn assert_half(half: (DateTime<Utc>, DateTime<Utc>), (begin, end): (DateTime<Utc
 }
 
 #[test]
-fn a_reply_that_breaks_off_is_asked_for_again_and_nothing_of_it_is_handed_over() {
-    for_each(cuts(), |cut| {
+fn a_reply_whose_connection_breaks_is_asked_for_again_and_nothing_of_it_is_handed_over() {
+    for_each(breaks(), |cut| {
         let world = five_blocks();
         world.script(Service::Poll, vec![cut.clone(), cut.clone()]);
         world.run_once().ended(0);
@@ -56,8 +60,8 @@ fn a_reply_that_breaks_off_is_asked_for_again_and_nothing_of_it_is_handed_over()
 }
 
 #[test]
-fn a_reply_that_breaks_off_three_times_is_asked_for_in_halves() {
-    for_each(cuts(), |cut| {
+fn a_reply_whose_connection_breaks_three_times_is_asked_for_in_halves() {
+    for_each(breaks(), |cut| {
         let world = five_blocks();
         world.script(Service::Poll, vec![cut.clone(); 3]);
         world.run_once().ended(0);
@@ -70,14 +74,16 @@ fn a_reply_that_breaks_off_three_times_is_asked_for_in_halves() {
 }
 
 #[test]
-fn of_a_reply_that_ends_too_early_with_its_connection_half_of_the_range_is_asked_for_at_once() {
-    let world = five_blocks();
-    world.script(Service::Poll, vec![Act::honest().framing(Framing::UntilClose).cut(900, Close::Fin)]);
-    world.run_once().ended(0);
-    assert_eq!(world.texts(), all_numbered(5));
-    let asked = bounds(&world);
-    assert_half(asked[1], asked[0]);
-    assert_eq!(world.cursor(), Some(asked.last().unwrap().1));
+fn of_a_reply_that_is_cut_nothing_is_handed_over_and_half_of_the_range_is_asked_for() {
+    for_each(ends(), |cut| {
+        let world = five_blocks();
+        world.script(Service::Poll, vec![cut.clone()]);
+        world.run_once().ended(0);
+        assert_eq!(world.texts(), all_numbered(5), "{cut:?}");
+        let asked = bounds(&world);
+        assert_half(asked[1], asked[0]);
+        assert_eq!(world.cursor(), Some(asked.last().unwrap().1), "{cut:?}");
+    });
 }
 
 /// A range was halved down to one second.
@@ -90,9 +96,9 @@ fn assert_down_to_one_second(world: &World) {
 
 #[test]
 fn a_connection_that_always_breaks_is_trouble_of_the_network_and_not_of_the_content() {
-    for_each([(Framing::Honest, Close::Fin), (Framing::Chunked, Close::Fin), (Framing::Honest, Close::Reset)], |how| {
+    for_each([Framing::Honest, Framing::Chunked], |framing| {
         let world = five_blocks();
-        world.practice.forever(Service::Poll, Act::honest().framing(how.0).cut(300, how.1));
+        world.practice.forever(Service::Poll, Act::honest().framing(framing).cut(300, Close::Reset));
         let ran = world.run_once();
         ran.ended(1).said("look at the network");
         assert!(!ran.stderr.contains("cursor set"), "{}", ran.stderr);
@@ -107,14 +113,16 @@ fn a_connection_that_always_breaks_is_trouble_of_the_network_and_not_of_the_cont
 }
 
 #[test]
-fn a_message_that_is_always_cut_is_never_asked_for_twice_down_to_one_second() {
-    let world = five_blocks();
-    world.practice.forever(Service::Poll, Act::honest().framing(Framing::UntilClose).cut(300, Close::Fin));
-    world.run_once().ended(1).said("cursor set");
-    assert_down_to_one_second(&world);
-    let asked = bounds(&world);
-    assert!((10..=16).contains(&asked.len()), "{}", asked.len());
-    assert_eq!(asked.iter().collect::<HashSet<_>>().len(), asked.len(), "a range was asked for twice");
+fn a_reply_that_is_always_cut_is_never_asked_for_twice_down_to_one_second() {
+    for_each([Framing::Honest, Framing::Chunked, Framing::UntilClose], |framing| {
+        let world = five_blocks();
+        world.practice.forever(Service::Poll, Act::honest().framing(framing).cut(300, Close::Fin));
+        world.run_once().ended(1).said("cursor set");
+        assert_down_to_one_second(&world);
+        let asked = bounds(&world);
+        assert!((10..=16).contains(&asked.len()), "{}", asked.len());
+        assert_eq!(asked.iter().collect::<HashSet<_>>().len(), asked.len(), "a range was asked for twice");
+    });
 }
 
 #[test]

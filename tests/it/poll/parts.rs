@@ -1,5 +1,9 @@
 //! Results in many parts.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+
+use chrono::TimeDelta;
 use taxii_sync::practice::{Act, Quirk, Service, StatusReply};
 
 use crate::common::{World, all_numbered, for_each, minutes_ago, numbered, time};
@@ -59,6 +63,32 @@ fn more_is_read_as_a_boolean_however_it_is_written() {
         world.script(Service::Poll, vec![Act::poll(Quirk::More(more.to_owned()))]);
         world.run_once().ended(0);
         assert_complete(&world);
+    });
+}
+
+/// A first part that says this of others, with the end of the whole result.
+fn first_part(more: &str) -> Act {
+    Act::poll(Quirk::More(more.to_owned())).quirk(Quirk::WholeRange)
+}
+
+#[test]
+fn more_that_is_no_boolean_is_more_where_there_is_a_result_id() {
+    for_each(["yes", "on", "maybe"], |more| {
+        let world = five_blocks();
+        world.script(Service::Poll, vec![Act::poll(Quirk::More(more.to_owned()))]);
+        world.run_once().ended(0);
+        assert_complete(&world);
+        let world = five_blocks();
+        world.script(Service::Poll, vec![first_part(more).quirk(Quirk::NoResultId)]);
+        world.run_once().ended(0).said("taken as no more");
+        assert_eq!(parts_asked(&world), [0; 0]);
+    });
+    for_each(["", " ", "0", " FALSE "], |more| {
+        let world = five_blocks();
+        world.script(Service::Poll, vec![first_part(more)]);
+        let ran = world.run_once();
+        assert!(!ran.ended(0).stderr.contains("taken as no more"), "{more:?}: {}", ran.stderr);
+        assert_eq!((parts_asked(&world).len(), world.texts()), (0, all_numbered(2)), "{more:?}");
     });
 }
 
@@ -214,6 +244,70 @@ fn a_result_that_expired_between_two_runs_is_asked_for_again_and_nothing_comes_t
     world.practice.expire_results();
     world.run_once().ended(0);
     assert_complete(&world);
+}
+
+#[test]
+fn a_result_at_an_address_that_is_not_configured_any_more_is_asked_for_anew_at_the_new_one() {
+    let world = five_blocks();
+    world.script(Service::Poll, vec![Act::honest()]);
+    world.practice.forever(Service::Poll, Act::http(503, "text/plain", "busy"));
+    world.run_once().ended(1);
+    assert_eq!(world.texts(), all_numbered(2));
+    let other = five_blocks();
+    let [poll, inbox] = ["poll", "inbox"].map(|service| other.practice.url(service));
+    let world = world.server(&format!("poll = \"{poll}\"\ninbox = \"{inbox}\""));
+    other.script(Service::Poll, vec![Act::http(404, "text/plain", "")]);
+    world.run_once().ended(1).said("at an address that is not configured any more");
+    let ran = world.run_once();
+    assert!(!ran.ended(0).stderr.contains("not configured any more"), "{}", ran.stderr);
+    assert_eq!(world.texts(), all_numbered(5));
+    assert!(world.cursor().is_some());
+}
+
+/// Other labels in every answer, as servers give them that make labels when they answer.
+fn new_labels() -> Act {
+    let since = minutes_ago(25);
+    let made = Arc::new(AtomicI64::new(0));
+    Act::change(move |reply| {
+        for block in &mut reply.blocks {
+            let label = since + TimeDelta::seconds(made.fetch_add(1, Ordering::Relaxed));
+            block.label = Some(label.to_rfc3339());
+        }
+    })
+}
+
+#[test]
+fn what_comes_again_under_new_labels_after_its_result_was_lost_is_known_in_later_runs_too() {
+    let world = five_blocks();
+    let (fresh, lost) = (new_labels(), || Act::status("NOT_FOUND"));
+    for _ in 0..3 {
+        world.script(Service::Poll, vec![fresh.clone(), lost(), fresh.clone(), lost()]);
+        world.run_once().ended(1);
+        assert_eq!(world.texts(), all_numbered(2));
+    }
+    world.practice.forever(Service::Poll, fresh);
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), all_numbered(5));
+}
+
+#[test]
+fn what_comes_again_under_new_labels_in_the_half_of_a_range_is_known() {
+    let world = five_blocks();
+    let fresh = new_labels();
+    world.script(Service::Poll, vec![fresh.clone(), Act::bytes("<broken")]);
+    world.practice.forever(Service::Poll, fresh);
+    world.run_once().ended(0).said("half of the range");
+    assert_eq!(world.texts(), all_numbered(5));
+}
+
+#[test]
+fn the_same_bytes_under_two_labels_in_one_result_are_two_files() {
+    let world = World::with(|options| options.max_result_size = 1).feed("");
+    for seconds in 0..3 {
+        world.add(minutes_ago(30) + TimeDelta::seconds(seconds), &numbered(seconds % 2));
+    }
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), [numbered(0), numbered(1), numbered(0)]);
 }
 
 #[test]

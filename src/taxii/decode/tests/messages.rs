@@ -192,6 +192,7 @@ fn a_poll_response_is_read_in_any_order() {
         begin: at("2024-03-01T00:00:00Z"),
         end: at("2024-03-02T00:00:00Z"),
         unreadable_end: None,
+        unreadable_more: None,
         record_count: Some(RecordCount { count: 7, partial: true }),
         message: Some("m".into()),
         blocks: 1,
@@ -243,6 +244,9 @@ fn what_a_poll_response_lacks_has_its_default() {
     }
     for count in ["-1", "9e400", "", "18446744073709551616"] {
         assert_eq!(read("", &format!("<t:Record_Count>{count}</t:Record_Count>")).record_count, None, "{count}");
+    }
+    for (more, expected) in [("", None), (" ", None), ("0", None), ("true", None), (" yes ", Some(" yes "))] {
+        assert_eq!(read(&format!("more='{more}'"), "").unreadable_more.as_deref(), expected, "{more}");
     }
     let unreadable = read("", "<t:Inclusive_End_Timestamp> soon </t:Inclusive_End_Timestamp>");
     assert_eq!((unreadable.end, unreadable.unreadable_end), (None, Some("soon".into())));

@@ -179,6 +179,31 @@ fn two_successive_parts_with_the_same_blocks_are_an_error() {
 }
 
 #[test]
+fn a_more_that_cannot_be_read_means_more_where_that_can_be_asked_for() {
+    let unreadable = |result_id| {
+        let Body::PollResponse(response) = part(false, result_id, None) else { panic!("a part") };
+        Body::PollResponse(PollResponse { unreadable_more: Some("yes".into()), ..response })
+    };
+    let mut asked = poll();
+    assert_eq!(reply(&mut asked, unreadable(Some("r")), None), Step::Store { last: false });
+    assert_eq!(asked.request(), fulfilment("r", 2));
+    assert_eq!(reply(&mut asked, unreadable(None), None), Step::Store { last: false }, "the id of before");
+    assert_eq!(reply(&mut poll(), unreadable(None), None), Step::Store { last: true });
+}
+
+#[test]
+fn what_is_asked_for_again_after_a_part_was_stored_may_come_under_other_labels() {
+    let mut first = poll();
+    first.refuse();
+    assert!(!first.progress().again, "nothing was stored");
+    let mut second = fetching();
+    assert!(!second.progress().again);
+    assert!(matches!(reply(&mut second, status("NOT_FOUND", &[]), None), Step::Abandon { .. }));
+    assert!(second.progress().again);
+    assert!(poll().again(true).progress().again);
+}
+
+#[test]
 fn a_part_that_breaks_off_is_asked_for_again_until_its_result_is_refused() {
     let mut poll = fetching();
     for _ in 0..9 {
