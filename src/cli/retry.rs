@@ -10,6 +10,7 @@ use super::output::{Say, complain};
 use super::{End, Result, load};
 use crate::agent;
 use crate::config::{self, Config};
+use crate::store::StoreError;
 use crate::store::disk::show;
 use crate::store::failed::Failed;
 use crate::store::ledger::Ledger;
@@ -37,20 +38,19 @@ struct Found<'a> {
 /// Puts failed files back.
 pub(super) fn retry(file: &Path, wanted: &[OsString], all: bool) -> Result<End> {
     let config = load(file)?.config;
-    let directories = directories(&config)?;
+    let mut bad = Vec::new();
+    let directories = directories(&config, &mut bad);
     let mut found = Vec::new();
-    for (drop, settings, failed) in &directories {
-        for name in failed.names()? {
-            if all || wanted.iter().any(|wanted| is_meant(wanted, &settings.path, &name)) {
-                found.push(Found { drop, failed, name });
-            }
-        }
+    for Directory { name: drop, settings, failed, files } in &directories {
+        let meant = |name: &OsString| all || wanted.iter().any(|wanted| is_meant(wanted, &settings.path, name));
+        let files = files.iter().filter(|name| meant(name));
+        found.extend(files.map(|name| Found { drop, failed, name: name.clone() }));
     }
     let missing: Vec<&OsString> =
         wanted.iter().filter(|wanted| !found.iter().any(|found| file_name(wanted) == found.name)).collect();
     say_ambiguous(&found, wanted);
-    let mut end = if missing.is_empty() { End::Good } else { End::Failed };
-    if found.is_empty() && all {
+    let mut end = if missing.is_empty() && bad.is_empty() { End::Good } else { End::Failed };
+    if found.is_empty() && all && bad.is_empty() {
         Say::new(false).line("there are no failed files");
     }
     // Also while the agent writes it: both wait for each other's transactions.
@@ -63,21 +63,35 @@ pub(super) fn retry(file: &Path, wanted: &[OsString], all: bool) -> Result<End> 
         }
     }
     for name in missing {
-        complain(&unknown(name, &directories)?, "`ls DROP/failed` shows what is there");
+        complain(&unknown(name, &directories), "`ls DROP/failed` shows what is there");
+    }
+    for (drop, error) in bad {
+        complain(&format!("drop directory {drop}: cannot {error}"), error.hint());
     }
     Ok(end)
 }
 
-type Directory<'c> = (&'c str, &'c config::Drop, Failed);
+/// A drop directory with its failed files.
+struct Directory<'c> {
+    name: &'c str,
+    settings: &'c config::Drop,
+    failed: Failed,
+    files: Vec<OsString>,
+}
 
-fn directories(config: &Config) -> Result<Vec<Directory<'_>>> {
+/// Those that can be looked into; the `bad` ones do not hold them up.
+fn directories<'c>(config: &'c Config, bad: &mut Vec<(&'c str, StoreError)>) -> Vec<Directory<'c>> {
     let mut directories = Vec::new();
     for (name, settings) in &config.drops {
-        if let Some(failed) = Failed::open(&settings.path)? {
-            directories.push((name.as_str(), settings, failed));
+        let opened = Failed::open(&settings.path).and_then(|failed| {
+            failed.map(|failed| failed.names().map(|files| Directory { name, settings, failed, files })).transpose()
+        });
+        match opened {
+            Ok(directory) => directories.extend(directory),
+            Err(error) => bad.push((name, error)),
         }
     }
-    Ok(directories)
+    directories
 }
 
 /// A name means any failed file of this name; a path means the one it leads to.
@@ -147,14 +161,11 @@ fn digest(text: &str) -> Option<[u8; 32]> {
     Some(digest)
 }
 
-fn unknown(name: &OsStr, directories: &[Directory<'_>]) -> Result<String> {
-    let mut known = HashSet::new();
-    for (_, _, failed) in directories {
-        known.extend(failed.names()?.into_iter().filter_map(|name| name.into_string().ok()));
-    }
-    let near = name.to_str().and_then(|name| config::nearest(name, known.iter().map(String::as_str)));
+fn unknown(name: &OsStr, directories: &[Directory<'_>]) -> String {
+    let known: HashSet<&str> = directories.iter().flat_map(|one| &one.files).filter_map(|name| name.to_str()).collect();
+    let near = name.to_str().and_then(|name| config::nearest(name, known));
     let near = near.map(|near| format!("; did you mean {near}?")).unwrap_or_default();
-    Ok(format!("there is no failed file {}{near}", show(name)))
+    format!("there is no failed file {}{near}", show(name))
 }
 
 #[cfg(test)]

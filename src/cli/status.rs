@@ -9,6 +9,7 @@ use super::{End, Result, load};
 use crate::agent;
 use crate::clock::Clock;
 use crate::observe::status::{FailedFile, Status};
+use crate::store::StoreError;
 use crate::store::disk::show;
 use crate::store::failed::Failed;
 use crate::store::ledger::Ledger;
@@ -25,7 +26,11 @@ pub(super) fn status(file: &Path, as_json: bool) -> Result<End> {
     };
     let mut status = Status::new(&config, report, Clock::system().now());
     for (name, drop) in &config.drops {
-        status.add_failed(name, failed(&drop.path)?);
+        // One that cannot be looked into does not hide the others.
+        match failed(&drop.path) {
+            Ok(files) => status.add_failed(name, files),
+            Err(error) => status.add_trouble(name, &format!("cannot {error}")),
+        }
     }
     let running = agent::is_running(&config.state_dir)?;
     if as_json {
@@ -37,7 +42,7 @@ pub(super) fn status(file: &Path, as_json: bool) -> Result<End> {
 }
 
 /// What lies in `failed/`, and why.
-fn failed(drop: &Path) -> Result<Vec<FailedFile>> {
+fn failed(drop: &Path) -> Result<Vec<FailedFile>, StoreError> {
     let Some(failed) = Failed::open(drop)? else { return Ok(Vec::new()) };
     let mut files = Vec::new();
     for name in failed.names()? {

@@ -167,3 +167,43 @@ fn a_receipt_that_cannot_be_read_costs_no_file() {
     bench.run(["retry", "a.xml"]).ended(0);
     assert!(bench.path("outgoing/a.xml").exists() && !bench.path("outgoing/failed/a.xml.receipt.json").exists());
 }
+
+#[test]
+fn a_receipt_whose_file_was_taken_away_is_never_sent() {
+    let bench = with_a_failure("content_binding = \"urn:stix.mitre.org:xml:1.1.1\"");
+    std::fs::remove_file(bench.path("outgoing/failed/a.xml")).unwrap();
+    let status = bench.run(["status", "--json"]).json();
+    assert_eq!(status["drops"]["outgoing"]["failed"], 0);
+    bench.run(["retry", "--all"]).ended(0).said("there are no failed files");
+    assert_eq!(bench.listed("outgoing/failed"), ["a.xml.receipt.json"]);
+    let pushed = bench.practice.requests().len();
+    bench.run(["run", "--once"]).ended(0);
+    assert_eq!(bench.practice.requests().len(), pushed);
+}
+
+#[test]
+fn one_bad_drop_directory_hides_no_other() {
+    let bench = Bench::new();
+    let other = format!("[drops.other]\npath = {:?}\ninboxes = [\"partner\"]\n", bench.path("other"));
+    bench.configure("", &other);
+    let failed = bench.path("other/failed");
+    let break_it: [&dyn Fn(); 2] = [&|| std::fs::write(bench.path("other"), "a file").unwrap(), &|| {
+        std::fs::remove_file(bench.path("other")).unwrap();
+        std::fs::create_dir(bench.path("other")).unwrap();
+        std::os::unix::fs::symlink(bench.path("outgoing/failed"), &failed).unwrap();
+    }];
+    for make_bad in break_it {
+        make_bad();
+        bench.put("outgoing/failed/a.xml", "<a/>");
+        let drops = bench.run(["status", "--json"]).ended(0).json()["drops"].clone();
+        assert_eq!(drops["outgoing"]["failed_files"][0]["file"], "a.xml");
+        assert!(drops["outgoing"]["last_error"].is_null());
+        assert!(drops["other"]["last_error"].as_str().unwrap().starts_with("cannot "), "{drops}");
+        bench.run(["status"]).ended(0).said("trouble with drop directory other").said("  failed: a.xml");
+        bench.run(["retry", "a.xml"]).ended(1).said("a.xml: back").complained("drop directory other: cannot");
+        bench.put("outgoing/failed/b.xml", "<a/>");
+        bench.run(["retry", "--all"]).ended(1).said("b.xml: back").complained("drop directory other: cannot");
+        std::fs::remove_file(bench.path("outgoing/a.xml")).unwrap();
+        std::fs::remove_file(bench.path("outgoing/b.xml")).unwrap();
+    }
+}
