@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::poll;
 use crate::store::StoreError;
 use crate::store::ledger::{Cursor, FeedRow, Ledger};
-use crate::taxii::exchange::server_now;
+use crate::taxii::exchange::{believed, server_now};
 use crate::taxii::time::{Precision, Timestamp};
 
 /// Reads or moves saved cursors.
@@ -100,7 +100,7 @@ impl Locked {
     /// A cursor is never ahead of the server's clock: what it skips might still come.
     fn wanted(&self, to: &When) -> Result<Cursor> {
         let wanted = to.timestamp(self.now);
-        let latest = server_now(self.now, TimeDelta::milliseconds(self.row.skew));
+        let latest = server_now(self.now, believed(TimeDelta::milliseconds(self.row.skew)));
         if wanted.at > latest {
             let latest = Timestamp::new(latest, Precision::Seconds).text;
             let words = format!("{} is ahead of the server's clock, which is at {latest}", wanted.text);

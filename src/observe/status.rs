@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use super::concerns::{Concern, concerns, span};
 use crate::config::Config;
 use crate::store::ledger::{FeedReport, InboxReport, Report};
-use crate::taxii::exchange::server_now;
+use crate::taxii::exchange::{believed, server_now};
 
 /// A file in `failed/`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,7 +61,7 @@ fn time(at: DateTime<Utc>) -> String {
 
 /// How far the cursor is behind the server's clock, in seconds.
 fn lag(row: &FeedReport, now: DateTime<Utc>) -> Option<i64> {
-    let server_now = server_now(now, TimeDelta::milliseconds(row.skew));
+    let server_now = server_now(now, believed(TimeDelta::milliseconds(row.skew)));
     row.cursor.as_ref().map(|cursor| seconds_since(cursor.at, server_now))
 }
 

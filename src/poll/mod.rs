@@ -385,7 +385,7 @@ impl Feed {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
                     if let Some(skew) = thought.take() {
-                        now = time::corrected(now, skew, self.peer.skew());
+                        now = time::corrected(now, skew, self.skew(setting));
                     }
                     range.follow(&moved, now, &setting.pace)
                 }

@@ -10,7 +10,7 @@ use crate::config::Start;
 use crate::observe::span;
 use crate::peer::Nothing;
 use crate::taxii::Version;
-use crate::taxii::exchange::{Poll, Range, believed, server_now};
+use crate::taxii::exchange::{Poll, Range, believed_after, server_now};
 use crate::taxii::message::ResponseType;
 use crate::taxii::time::{Timestamp, earlier};
 
@@ -21,9 +21,12 @@ const WRONG: TimeDelta = TimeDelta::seconds(2);
 const AHEAD: TimeDelta = TimeDelta::seconds(60);
 
 impl Feed {
-    /// The server's clock minus ours, from its latest reply or, before the first one, from the last poll.
+    /// The server's clock minus ours, from its latest reply or, before the first one, from the last poll; none where it
+    /// is not believed.
     pub(super) fn skew(&self, setting: &Setting) -> TimeDelta {
-        self.peer.skew().unwrap_or_else(|| TimeDelta::milliseconds(setting.row.skew))
+        let skew = self.peer.skew().unwrap_or_else(|| TimeDelta::milliseconds(setting.row.skew));
+        let cursor = setting.row.cursor.as_ref().map(|cursor| cursor.at);
+        believed_after(skew, self.clock.now(), cursor.max(setting.row.last_success))
     }
 
     /// Where a feed without a cursor begins; `None`: at the beginning of the collection.
@@ -107,9 +110,7 @@ impl Feed {
 
 /// The instant that a cycle goes up to, once the first reply has told what the server's clock really is. An end in
 /// its future would be chased for ever; one far in its past would leave the rest for the next cycle.
-pub(super) fn corrected(now: DateTime<Utc>, thought: TimeDelta, learnt: Option<TimeDelta>) -> DateTime<Utc> {
-    match learnt.map(|learnt| believed(learnt) - believed(thought)) {
-        Some(off) if off.abs() > WRONG => now.checked_add_signed(off).unwrap_or(now),
-        _ => now,
-    }
+pub(super) fn corrected(now: DateTime<Utc>, thought: TimeDelta, learnt: TimeDelta) -> DateTime<Utc> {
+    let off = learnt - thought;
+    if off.abs() > WRONG { now.checked_add_signed(off).unwrap_or(now) } else { now }
 }

@@ -15,7 +15,7 @@ use crate::config::{Feed, units};
 use crate::peer::{Peer, PeerError, Trouble};
 use crate::taxii::Version;
 use crate::taxii::decode::BlockSink;
-use crate::taxii::exchange::server_now;
+use crate::taxii::exchange::{believed, server_now};
 use crate::taxii::message::{
     Body, ContentBinding, ContentBlock, Parameters, PollRequest, PollResponse, RecordCount, ResponseType,
 };
@@ -69,7 +69,7 @@ pub(super) async fn findings(about: &mut About, subject: &Subject<'_>) {
         about.fine("counts, ends and parts are not looked at: TAXII 1.0 has no COUNT_ONLY");
         return;
     }
-    let now = server_now(Clock::system().now(), peer.skew().unwrap_or_default());
+    let now = server_now(Clock::system().now(), believed(peer.skew().unwrap_or_default()));
     let request = match request(subject, now) {
         Ok(request) => request,
         Err(error) => return about.problem(error.to_string(), error.hint()),
@@ -96,7 +96,7 @@ pub(super) async fn findings(about: &mut About, subject: &Subject<'_>) {
         Ok(Body::PollResponse(response)) => {
             count(about, response, subject.is_set);
             if let (Some(end), Some(begin)) = (asked, begin) {
-                let now = server_now(Clock::system().now(), peer.skew().unwrap_or_default());
+                let now = server_now(Clock::system().now(), believed(peer.skew().unwrap_or_default()));
                 ends(about, peer, response, &Asked { begin, end, now });
             }
         }

@@ -112,7 +112,7 @@ impl Wanted {
         let peer = &self.target.peer;
         // Where there is something to ask first, the answer tells the time. What is wrong is told by who needs it.
         let _ = peer.address(ServiceType::Poll, Some(&self.settings.collection)).await;
-        let now = exchange::server_now(Clock::system().now(), peer.skew().unwrap_or_default());
+        let now = exchange::server_now(Clock::system().now(), exchange::believed(peer.skew().unwrap_or_default()));
         let latest = later(now, std::time::Duration::from_secs(1));
         self.until.map_or(latest, |until| until.min(latest))
     }

@@ -8,4 +8,4 @@ mod poll;
 mod range;
 
 pub use poll::{Phase, Plan, Poll, Progress, Reply, Step, UNLABELLED};
-pub use range::{CursorMove, Pace, Range, ask, believed, next_cursor, server_now, skew};
+pub use range::{CursorMove, Pace, Range, ask, believed, believed_after, next_cursor, server_now, skew};

@@ -54,14 +54,23 @@ pub fn skew(date: DateTime<Utc>, local: DateTime<Utc>) -> TimeDelta {
     if agree { TimeDelta::zero() } else { skew }
 }
 
-/// The skew that ranges follow: none, where the server claims to be more than a day ahead of us.
+/// The skew that is followed: none, where the server claims to be more than a day ahead of us.
 pub fn believed(skew: TimeDelta) -> TimeDelta {
     if skew > BELIEVED { TimeDelta::zero() } else { skew }
 }
 
+/// The same, where it is known that a clock stood at `latest` already: ours may have been put back since, and then the
+/// server's is the better one.
+pub fn believed_after(skew: TimeDelta, local: DateTime<Utc>, latest: Option<DateTime<Utc>>) -> TimeDelta {
+    match latest.filter(|latest| *latest > local) {
+        Some(latest) if server_now(local, skew) - latest <= BELIEVED => skew,
+        _ => believed(skew),
+    }
+}
+
 /// The server's present time, as far as we can know it.
 pub fn server_now(local: DateTime<Utc>, skew: TimeDelta) -> DateTime<Utc> {
-    local.checked_add_signed(believed(skew)).unwrap_or(local)
+    local.checked_add_signed(skew).unwrap_or(local)
 }
 
 /// The first range of a cycle; `None` when there is nothing to ask for yet.

@@ -326,8 +326,17 @@ fn a_server_keeps_pace_when_an_empty_reply_ends_no_further_than_time_has_passed(
 #[test]
 fn a_server_that_is_more_than_a_day_ahead_is_not_believed() {
     let local = at("2024-03-10T12:00:00Z");
-    let now = |skew| server_now(local, skew);
+    let now = |skew| server_now(local, believed(skew));
     assert_eq!(now(TimeDelta::hours(23)), at("2024-03-11T11:00:00Z"));
     assert_eq!(now(TimeDelta::hours(25)), local);
     assert_eq!(now(TimeDelta::days(-3000)), local - TimeDelta::days(3000), "a cursor is never ahead of its clock");
+}
+
+#[test]
+fn a_server_is_believed_where_our_own_clock_was_put_back() {
+    let (local, before) = (at("2014-03-10T12:00:00Z"), at("2024-03-10T11:00:00Z"));
+    let now = |skew| server_now(local, believed_after(skew, local, Some(before)));
+    assert_eq!(now(TimeDelta::days(3653)), at("2024-03-10T12:00:00Z"));
+    assert_eq!(now(TimeDelta::days(3655)), local, "nor is it then, a day ahead of what is known");
+    assert_eq!(server_now(local, believed_after(TimeDelta::days(3653), local, None)), local);
 }
