@@ -325,3 +325,18 @@ async fn wait_until_due(feed: &Feed, starting: bool, hurry: Pin<&mut Notified<'_
         () = feed.stop.cancelled() => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, B, C, D, E, F: Future>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn a_feed_that_waits_takes_little_memory() {
+        let size = size_of_future(keep_polling);
+        assert!(size < 6 << 10, "{size} bytes for each feed");
+    }
+}

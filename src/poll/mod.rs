@@ -175,7 +175,8 @@ impl Feed {
             self.told.turn();
             ended
         };
-        poll.instrument(lines::poll_span()).await
+        // What a poll holds is many times what a feed holds that waits for the next one.
+        Box::pin(poll.instrument(lines::poll_span())).await
     }
 
     /// Polls up to now, and notes in the ledger how it ended.
