@@ -1,17 +1,16 @@
-//! Writing behind: contents that are complete are written in batches, each on a thread of its own that lives no longer,
-//! while the next ones are parsed. At most one batch is being written and one gathered, whatever comes.
+//! Writing behind: contents that are complete are written in batches, by a thread that lives as long as there are any,
+//! while the next ones are parsed. Only a few batches wait for it, whatever comes.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::ops::Range;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-
-use chrono::{DateTime, Utc};
 
 use super::Result;
 use super::disk::{Bits, Dir, FileWriter};
 use super::durable::Unsynced;
-use super::ledger::{FeedId, Ledger, NewBlock, PartId};
+use super::ledger::PartId;
 use super::staging::{beside_name, staged_name};
 
 /// A batch is written once it has so many bytes …
@@ -20,8 +19,8 @@ const BYTES: usize = 256 << 10;
 /// … or blocks.
 const BLOCKS: usize = 256;
 
-/// Rows go to the ledger this many at a time, at least.
-const ROWS: usize = 2048;
+/// So many batches wait to be written, at most: neither the parser nor the disk stands still for a moment of the other's.
+const WAITING: usize = 3;
 
 /// Contents that are complete, one after the other, and behind them the one that is not.
 #[derive(Debug, Default)]
@@ -31,13 +30,14 @@ pub(super) struct Batch {
     beside: usize,
 }
 
-/// A content that is to go on the part's list.
+/// A content that is to be staged.
 #[derive(Debug)]
 pub(super) struct Complete {
     pub(super) content: Content,
     /// The metadata or reason file that goes before it.
     pub(super) beside: Option<Vec<u8>>,
-    pub(super) row: NewBlock,
+    /// Its number in the part.
+    pub(super) seq: i64,
 }
 
 /// Where the bytes of a content are.
@@ -66,36 +66,50 @@ impl Batch {
     }
 }
 
-/// Makes staged files, and puts them on the part's list.
+/// Makes staged files.
 #[derive(Debug)]
 pub(super) struct Stager {
-    pub(super) ledger: Arc<Ledger>,
-    pub(super) feed: FeedId,
     pub(super) staging: Dir,
     /// The permission bits and the group of what is staged.
     pub(super) bits: Bits,
     pub(super) group: Option<u32>,
-    /// When the poll began.
-    pub(super) began: DateTime<Utc>,
 }
 
-/// What is staged so far.
+/// What is to be staged.
 #[derive(Debug, Default)]
-struct Staged {
-    batch: Batch,
-    rows: Vec<NewBlock>,
-    unsynced: Unsynced,
+struct Queue {
+    full: VecDeque<Batch>,
+    /// Written ones, for their memory.
+    empty: Vec<Batch>,
+    writer: Writer,
 }
 
-/// A thread that writes a batch.
-type Writing = JoinHandle<Result<()>>;
+/// The thread that writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Writer {
+    /// There is none, or it has ended but for its last words.
+    #[default]
+    Gone,
+    /// It takes what is put into the queue.
+    There,
+    /// It ended because of trouble, and says so when it is joined.
+    Failed,
+}
 
-/// Writes batches of one part.
+#[derive(Debug)]
+struct Shared {
+    stager: Stager,
+    unsynced: Mutex<Unsynced>,
+    queue: Mutex<Queue>,
+    /// A batch was taken from the queue, or nobody takes them any more.
+    taken: Condvar,
+}
+
+/// Writes the batches of one part.
 #[derive(Debug)]
 pub(super) struct Behind {
-    stager: Arc<Stager>,
-    staged: Arc<Mutex<Staged>>,
-    writing: Option<Writing>,
+    shared: Arc<Shared>,
+    writing: Option<JoinHandle<Result<()>>>,
 }
 
 impl Stager {
@@ -107,20 +121,18 @@ impl Stager {
         Ok(file)
     }
 
-    fn write(&self, part: PartId, staged: &mut Staged) -> Result<()> {
-        let Staged { batch, rows, unsynced } = staged;
-        for Complete { content, beside, row } in batch.blocks.drain(..) {
+    fn write(&self, part: PartId, batch: &mut Batch, unsynced: &mut Unsynced) -> Result<()> {
+        for Complete { content, beside, seq } in batch.blocks.drain(..) {
             unsynced.add(match content {
                 Content::Written(file) => file,
-                Content::Held(range) => self.put(&staged_name(part, row.seq), &batch.bytes[range])?,
+                Content::Held(range) => self.put(&staged_name(part, seq), &batch.bytes[range])?,
             });
             if let Some(bytes) = beside {
-                unsynced.add(self.put(&beside_name(part, row.seq), &bytes)?);
+                unsynced.add(self.put(&beside_name(part, seq), &bytes)?);
             }
-            rows.push(row);
         }
         batch.clear();
-        if rows.len() >= ROWS { self.list(part, rows) } else { Ok(()) }
+        Ok(())
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<FileWriter> {
@@ -128,57 +140,97 @@ impl Stager {
         file.write(bytes)?;
         Ok(file)
     }
+}
 
-    /// Puts rows on the ledger's list, and removes what turns out to stand there already.
-    fn list(&self, part: PartId, rows: &mut Vec<NewBlock>) -> Result<()> {
-        if rows.is_empty() {
-            return Ok(());
+impl Shared {
+    /// Writes until nothing waits any more.
+    fn run(&self, part: PartId) -> Result<()> {
+        let failing = Failing(self);
+        let mut unsynced = lock(&self.unsynced);
+        while let Some(mut batch) = self.next() {
+            self.stager.write(part, &mut batch, &mut unsynced)?;
+            lock(&self.queue).empty.push(batch);
         }
-        for seq in self.ledger.add_blocks(self.feed, part, rows, self.began)? {
-            self.staging.remove(staged_name(part, seq))?;
-            self.staging.remove(beside_name(part, seq))?;
-        }
-        rows.clear();
+        mem::forget(failing);
         Ok(())
+    }
+
+    /// Puts a batch into the queue, as soon as there is room, and an empty one in its place. Says how the writer was; one
+    /// that was gone has to be started.
+    fn put(&self, batch: &mut Batch) -> Writer {
+        let mut queue = lock(&self.queue);
+        while queue.writer == Writer::There && queue.full.len() >= WAITING {
+            queue = self.taken.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        }
+        let empty = queue.empty.pop().unwrap_or_default();
+        queue.full.push_back(mem::replace(batch, empty));
+        let was = queue.writer;
+        if was == Writer::Gone {
+            queue.writer = Writer::There;
+        }
+        was
+    }
+
+    /// The next batch; where there is none the writer is gone.
+    fn next(&self) -> Option<Batch> {
+        let mut queue = lock(&self.queue);
+        let next = queue.full.pop_front();
+        if next.is_none() {
+            queue.writer = Writer::Gone;
+        }
+        self.taken.notify_one();
+        next
+    }
+}
+
+/// Marks that the writer came to nothing, by an error or by a panic.
+struct Failing<'a>(&'a Shared);
+
+impl Drop for Failing<'_> {
+    fn drop(&mut self) {
+        lock(&self.0.queue).writer = Writer::Failed;
+        self.0.taken.notify_one();
     }
 }
 
 impl Behind {
     pub(super) fn new(stager: Stager) -> Behind {
-        Behind { stager: Arc::new(stager), staged: Arc::default(), writing: None }
+        let (unsynced, queue) = (Mutex::default(), Mutex::default());
+        let shared = Shared { stager, unsynced, queue, taken: Condvar::new() };
+        Behind { shared: Arc::new(shared), writing: None }
     }
 
     pub(super) fn stager(&self) -> &Stager {
-        &self.stager
+        &self.shared.stager
     }
 
-    /// Begins to write the batch, once the one before it is written. The batch is then an empty one.
+    /// Has the batch written. It is then an empty one.
     pub(super) fn take(&mut self, part: PartId, batch: &mut Batch) -> Result<()> {
+        if self.shared.put(batch) == Writer::There {
+            return Ok(());
+        }
+        // What went wrong comes out here.
         self.wait()?;
-        mem::swap(&mut lock(&self.staged).batch, batch);
-        let (stager, staged) = (self.stager.clone(), self.staged.clone());
-        let write = move || stager.write(part, &mut lock(&staged));
-        match Builder::new().name("stage".to_owned()).spawn(write) {
+        let shared = self.shared.clone();
+        match Builder::new().name("stage".to_owned()).spawn(move || shared.run(part)) {
             Ok(writing) => self.writing = Some(writing),
             // No thread is to be had just now: it is slower without.
-            Err(_) => self.stager.write(part, &mut lock(&self.staged))?,
+            Err(_) => self.shared.run(part)?,
         }
         Ok(())
     }
 
     /// Writes what is left, and gives what is to be made durable.
-    pub(super) fn finish(mut self, part: PartId, batch: Batch) -> Result<Unsynced> {
+    pub(super) fn finish(mut self, part: PartId, mut batch: Batch) -> Result<Unsynced> {
         self.wait()?;
-        let mut staged = lock(&self.staged);
-        staged.batch = batch;
-        self.stager.write(part, &mut staged)?;
-        self.stager.list(part, &mut staged.rows)?;
-        Ok(mem::take(&mut staged.unsynced))
+        let mut unsynced = lock(&self.shared.unsynced);
+        self.shared.stager.write(part, &mut batch, &mut unsynced)?;
+        Ok(mem::take(&mut unsynced))
     }
 
-    /// Waits until nothing is being written.
+    /// Waits until everything taken is written.
     pub(super) fn wait(&mut self) -> Result<()> {
-        match self.writing.take().map(Writing::join) {
+        match self.writing.take().map(JoinHandle::join) {
             Some(Ok(written)) => written,
             Some(Err(panic)) => std::panic::resume_unwind(panic),
             None => Ok(()),
@@ -190,6 +242,7 @@ impl Drop for Behind {
     /// Whoever gives a part up sweeps what is staged of it: nobody must write any more by then. What went wrong in a part
     /// that is given up does not matter.
     fn drop(&mut self) {
+        lock(&self.shared.queue).full.clear();
         if let Some(writing) = self.writing.take() {
             let _ = writing.join();
         }
@@ -197,6 +250,6 @@ impl Drop for Behind {
 }
 
 /// A panic while it was locked goes on in [`Behind::wait`].
-fn lock(staged: &Mutex<Staged>) -> MutexGuard<'_, Staged> {
-    staged.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,13 +2,14 @@
 
 use std::mem;
 use std::ops::Range;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
 use super::behind::{Batch, Behind, Complete, Content, Stager};
 use super::disk::{Bits, Dir, FileWriter};
-use super::ledger::{After, Key, NewBlock, PartId, Place};
+use super::ledger::{After, FeedId, Key, Ledger, NewBlock, PartId, Place};
 use super::neighbours::Neighbours;
 use super::output::Output;
 use super::{Result, StoreError};
@@ -16,14 +17,25 @@ use super::{Result, StoreError};
 /// Contents up to this size are written with one call, once it is known that they are to be written at all.
 const HELD: usize = 256 << 10;
 
+/// Rows go to the ledger this many at a time, at least.
+const ROWS: usize = 2048;
+
 /// A part being staged.
 #[derive(Debug)]
 pub struct PartWriter {
+    ledger: Arc<Ledger>,
+    feed: FeedId,
+    /// When the poll began.
+    began: DateTime<Utc>,
     behind: Behind,
     /// Opened before the first write, so that it reports every write that fails.
     flush: Dir,
     part: Option<PartId>,
     next: i64,
+    /// What is not on the ledger's list yet.
+    rows: Vec<NewBlock>,
+    /// What turned out to stand there already.
+    double: Vec<i64>,
     neighbours: Neighbours,
     batch: Batch,
     content: Open,
@@ -73,19 +85,17 @@ pub(super) fn beside_name(part: PartId, seq: i64) -> String {
 
 impl PartWriter {
     pub(super) fn new(output: &Output, began: DateTime<Utc>) -> Result<PartWriter> {
-        let stager = Stager {
+        let stager = Stager { staging: output.staging.clone(), bits: Bits::new(output.mode), group: output.group };
+        Ok(PartWriter {
             ledger: output.ledger.clone(),
             feed: output.feed,
-            staging: output.staging.clone(),
-            bits: Bits::new(output.mode),
-            group: output.group,
             began,
-        };
-        Ok(PartWriter {
             behind: Behind::new(stager),
             flush: output.staging.reopen()?,
             part: None,
             next: 0,
+            rows: Vec::new(),
+            double: Vec::new(),
             neighbours: Neighbours::default(),
             batch: Batch::default(),
             content: Open::default(),
@@ -128,7 +138,7 @@ impl PartWriter {
     fn part(&mut self) -> Result<PartId> {
         match self.part {
             Some(part) => Ok(part),
-            None => Ok(*self.part.insert(self.behind.stager().ledger.begin_part(self.behind.stager().feed)?)),
+            None => Ok(*self.part.insert(self.ledger.begin_part(self.feed)?)),
         }
     }
 
@@ -183,10 +193,9 @@ impl PartWriter {
     /// Whether a content was handed over before. One that stands on this part's list already may not be known yet; it
     /// is found out when it is put there.
     pub fn known(&mut self, key: &Key, content_upto: Option<DateTime<Utc>>) -> Result<bool> {
-        let Stager { ledger, feed, .. } = self.behind.stager();
         match content_upto {
-            Some(_) => Ok(ledger.known(*feed, key, content_upto)?),
-            None => self.neighbours.hold(ledger, *feed, key),
+            Some(_) => Ok(self.ledger.known(self.feed, key, content_upto)?),
+            None => self.neighbours.hold(&self.ledger, self.feed, key),
         }
     }
 
@@ -210,13 +219,44 @@ impl PartWriter {
             Some(file) => Content::Written(file),
             None => Content::Held(self.content.start..self.batch.bytes.len()),
         };
-        let row = NewBlock { seq: self.next, name, place, beside: beside.is_some(), key, size: self.content.size };
-        self.batch.push(Complete { content, beside, row });
+        let (seq, size) = (self.next, self.content.size);
+        self.rows.push(NewBlock { seq, name, place, beside: beside.is_some(), key, size });
+        self.batch.push(Complete { content, beside, seq });
         if self.batch.is_full() {
             self.behind.take(part, &mut self.batch)?;
         }
         self.next += 1;
+        if self.rows.len() >= ROWS {
+            self.list(part)?;
+        }
+        if self.double.len() >= ROWS {
+            self.remove_double(part)?;
+        }
         self.next_content();
+        Ok(())
+    }
+
+    /// Puts rows on the ledger's list, whether their files are written yet or not.
+    fn list(&mut self, part: PartId) -> Result<()> {
+        if !self.rows.is_empty() {
+            self.double.extend(self.ledger.add_blocks(self.feed, part, &self.rows, self.began)?);
+            self.rows.clear();
+        }
+        Ok(())
+    }
+
+    /// Removes what is staged and not on the list: once it is written.
+    fn remove_double(&mut self, part: PartId) -> Result<()> {
+        if self.double.is_empty() {
+            return Ok(());
+        }
+        self.behind.take(part, &mut self.batch)?;
+        self.behind.wait()?;
+        let staging = &self.behind.stager().staging;
+        for seq in self.double.drain(..) {
+            staging.remove(staged_name(part, seq))?;
+            staging.remove(beside_name(part, seq))?;
+        }
         Ok(())
     }
 
@@ -226,6 +266,7 @@ impl PartWriter {
         let part = self.part()?;
         self.behind.take(part, &mut self.batch)?;
         self.next_content();
+        self.list(part)?;
         self.behind.wait()
     }
 
@@ -239,13 +280,14 @@ impl PartWriter {
     }
 
     /// Makes everything staged durable and commits the part: from here on it is ours. `None`: it had no block.
-    pub(super) fn commit(self, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<Option<PartId>> {
+    pub(super) fn commit(mut self, after: &After, recent_upto: Option<DateTime<Utc>>) -> Result<Option<PartId>> {
         let Some(part) = self.part else {
             return Ok(None);
         };
-        let ledger = self.stager().ledger.clone();
+        self.list(part)?;
+        self.remove_double(part)?;
         self.behind.finish(part, self.batch)?.sync(&self.flush)?;
-        ledger.commit_part(part, after, recent_upto)?;
+        self.ledger.commit_part(part, after, recent_upto)?;
         Ok(Some(part))
     }
 }
