@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
@@ -13,7 +13,7 @@ use crate::config::Config;
 use crate::observe::metrics::Up;
 use crate::observe::{Standing, lines};
 use crate::poll::{Ended, Feed};
-use crate::push::{Delivered, DropWalk, Looked};
+use crate::push::{Delivered, Looked};
 use crate::store::StoreError;
 
 /// Why files are not tried, where no server asked for that.
@@ -71,10 +71,23 @@ impl Agent {
 
     async fn push_all(&self, config: &Config, parts: &Parts, stop: &CancellationToken) -> Summary {
         let mut summary = Summary::default();
-        let mut drops = JoinSet::new();
+        let (mut drops, mut opening) = (JoinSet::new(), Vec::new());
         for (name, settings) in &config.drops {
             let (name, walk) = (name.clone(), self.drop_walk(name, settings, parts, stop));
-            drops.spawn(async move { (name, DropWalk::run_once(walk).await) });
+            let (open, is_open) = oneshot::channel();
+            drops.spawn(async move { (name, walk.run_once(open).await) });
+            opening.push(is_open);
+        }
+        // What is pending from before is read from there. Who cannot open it has dropped the other end.
+        for is_open in opening {
+            let _ = is_open.await;
+        }
+        let (taken_in, mut inboxes) = (CancellationToken::new(), JoinSet::new());
+        for (name, settings) in &config.inboxes {
+            if let Some(walk) = self.inbox(name, settings, parts, stop) {
+                let (name, taken_in) = (name.clone(), taken_in.clone());
+                inboxes.spawn(async move { (name, walk.run_once(taken_in).await) });
+            }
         }
         for (name, looked) in drops.join_all().await {
             match looked {
@@ -86,13 +99,7 @@ impl Agent {
                 }
             }
         }
-        let mut inboxes = JoinSet::new();
-        for (name, settings) in &config.inboxes {
-            if let Some(walk) = self.inbox(name, settings, parts, stop) {
-                let name = name.clone();
-                inboxes.spawn(async move { (name, walk.run_once().await) });
-            }
-        }
+        taken_in.cancel();
         for (name, delivered) in inboxes.join_all().await {
             let untried = self.untried(&name).await;
             summary.add_deliveries(&name, untried, delivered);

@@ -25,10 +25,14 @@ use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::{Told, lines};
 use crate::store::disk::{self, Dir, DiskError, show};
 use crate::store::drops::{Batch, Candidate, Copied, Copying, DropDirectory};
-use crate::store::ledger::{Admission, Ledger, NewDelivery, Outcome};
+use crate::store::ledger::{Admission, Had, Ledger, NewDelivery, Outcome};
 use crate::store::{Result, StoreError};
 
-/// So many files are made durable and admitted together, at most …
+/// So many files of a listing are made durable and admitted first, so that they are soon on their way; then twice as many
+/// each time …
+const FIRST: usize = 32;
+
+/// … at most so many …
 const TOGETHER: usize = 512;
 
 /// … and so many bytes of them.
@@ -133,9 +137,10 @@ impl DropWalk {
         }
     }
 
-    /// Takes in what is settled now; what is not yet is waited for once, up to `settle`.
-    pub async fn run_once(mut self) -> Result<Looked> {
-        let looked = self.once().await;
+    /// Takes in what is settled now; what is not yet is waited for once, up to `settle`. `opened` is told when the
+    /// directory is open.
+    pub async fn run_once(mut self, opened: oneshot::Sender<()>) -> Result<Looked> {
+        let looked = self.once(opened).await;
         match &looked {
             Ok(looked) => looked.stuck_words.iter().for_each(|words| self.trouble.note(format!("cannot {words}"))),
             Err(error) => self.trouble.note(format!("cannot {error}")),
@@ -144,8 +149,10 @@ impl DropWalk {
         looked
     }
 
-    async fn once(&mut self) -> Result<Looked> {
+    async fn once(&mut self, opened: oneshot::Sender<()>) -> Result<Looked> {
         self.open().await?;
+        // Nobody may be waiting.
+        let _ = opened.send(());
         let mut looked = self.look_or_fail(true).await?;
         if looked.unsettled + looked.stuck > 0 {
             tokio::time::sleep(self.settings.settle).await;
@@ -254,6 +261,7 @@ impl DropWalk {
             trust_times,
             told: self.told.clone(),
             looked: Looked::default(),
+            together: FIRST,
         };
         let mut settling = std::mem::take(&mut self.settling);
         let (result, settling) = blocking(move || Ok((look.run(&mut settling), settling))).await?;
@@ -289,6 +297,8 @@ struct Look {
     trust_times: bool,
     told: Arc<Told>,
     looked: Looked,
+    /// So many files are admitted next.
+    together: usize,
 }
 
 impl Look {
@@ -320,7 +330,7 @@ impl Look {
                         }
                     },
                 }
-                if batch.admissions().len() >= TOGETHER || batch.bytes() >= BYTES_TOGETHER {
+                if batch.admissions().len() >= self.together || batch.bytes() >= BYTES_TOGETHER {
                     self.admit(&mut batch)?;
                 }
             }
@@ -347,7 +357,7 @@ impl Look {
     fn take(&mut self, candidate: &Candidate, batch: &mut Batch) -> Result<Taken> {
         if candidate.stat.size > self.settings.max_file {
             let refusal = format!("larger than max_file ({} bytes)", self.settings.max_file);
-            let admission = self.admission(candidate, DropDirectory::token(), None, Err(refusal))?;
+            let admission = self.admission(candidate, DropDirectory::token(), None, Err(refusal));
             batch.add(None, admission);
             return Ok(Taken::Yes);
         }
@@ -379,7 +389,7 @@ impl Look {
             Finding::Refused(refusal) => Err(refusal.to_string()),
         };
         let token = copied.token.clone();
-        let admission = self.admission(candidate, token, Some(copied.sha256), finding)?;
+        let admission = self.admission(candidate, token, Some(copied.sha256), finding);
         batch.add(Some(copied), admission);
         Ok(())
     }
@@ -400,22 +410,13 @@ impl Look {
         token: String,
         sha256: Option<[u8; 32]>,
         finding: std::result::Result<Body, String>,
-    ) -> Result<Admission> {
+    ) -> Admission {
         let stat = &candidate.stat;
-        let before = match sha256 {
-            Some(sha256) => self.ledger.settled_before(self.open.dir.id(), stat.inode, &sha256)?,
-            None => Vec::new(),
-        };
-        let deliveries = self.settings.inboxes.iter().map(|inbox| {
-            let settled = before.contains(inbox);
-            self.delivery(inbox, sha256, finding.as_ref().err(), settled)
-        });
-        let deliveries = deliveries.collect::<Result<Vec<_>>>()?;
         let (body, refusal) = match finding {
             Ok(body) => (Some(body), None),
             Err(refusal) => (None, Some(refusal)),
         };
-        Ok(Admission {
+        Admission {
             token,
             name: candidate.name.clone().into_vec(),
             sha256,
@@ -428,29 +429,28 @@ impl Look {
             binding: body.map(|body| body.binding),
             refusal,
             dropped_at: self.dropped_at(stat.changed),
-            deliveries,
-        })
+            deliveries: Vec::new(),
+        }
     }
 
-    /// What an inbox is owed. `settled`: it had accepted the file before that was put back by `retry`.
-    fn delivery(
-        &self,
-        inbox: &str,
-        sha256: Option<[u8; 32]>,
-        refusal: Option<&String>,
-        settled: bool,
-    ) -> Result<NewDelivery> {
-        let inbox = inbox.to_owned();
-        if let Some(refusal) = refusal {
-            return Ok(NewDelivery { inbox, outcome: Some(Outcome::Refused), message: Some(refusal.clone()) });
+    /// Says what each inbox is owed of a batch: nothing of what it had accepted before.
+    fn owe(&self, batch: &mut Batch) -> Result<()> {
+        let inboxes = &self.settings.inboxes;
+        let had = self.ledger.had_before(self.open.dir.id(), batch.admissions(), inboxes)?;
+        for (admission, had) in batch.admissions_mut().iter_mut().zip(had) {
+            let refusal = admission.refusal.as_ref();
+            let owed = inboxes.iter().zip(had).map(|(inbox, had)| {
+                let outcome = match had {
+                    _ if refusal.is_some() => Some(Outcome::Refused),
+                    Had::ThisFile => Some(Outcome::Duplicate),
+                    Had::Content if !self.settings.resend_duplicates => Some(Outcome::Duplicate),
+                    Had::Content | Had::Nothing => None,
+                };
+                NewDelivery { inbox: inbox.clone(), outcome, message: refusal.cloned() }
+            });
+            admission.deliveries = owed.collect();
         }
-        let known = match sha256 {
-            Some(sha256) if !self.settings.resend_duplicates && !settled => {
-                self.ledger.has_accepted(&inbox, &sha256)?
-            }
-            _ => settled,
-        };
-        Ok(NewDelivery { inbox, outcome: known.then_some(Outcome::Duplicate), message: None })
+        Ok(())
     }
 
     /// The change time is that of the rename or of the last write; a clock that disagrees does not make it later
@@ -464,7 +464,9 @@ impl Look {
         if batch.admissions().is_empty() {
             return Ok(());
         }
+        self.owe(&mut batch)?;
         let stuck = self.open.dir.admit(&mut batch)?;
+        self.together = TOGETHER.min(2 * self.together);
         let admissions = batch.admissions();
         self.looked.admitted += admissions.len() as u64;
         self.looked.refused += admissions.iter().filter(|one| one.refusal.is_some()).count() as u64;

@@ -1,5 +1,6 @@
 //! One message: sent, and its answer judged.
 
+use std::collections::HashSet;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -15,6 +16,9 @@ use crate::store::ledger::{FileId, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
+
+/// The SHA-256 of a file.
+pub(super) type Hash = [u8; 32];
 
 /// Files for one message, and what is known before it is sent.
 pub(super) struct Ready {
@@ -132,17 +136,11 @@ impl InboxWalk {
         (!settled.is_empty()).then_some(settled)
     }
 
-    /// Contents that the inbox has accepted since they were looked up. Blocks.
-    fn known_meanwhile(&self, batch: &[Owed]) -> Result<Option<Vec<Settled>>> {
-        let mut settled = Vec::new();
-        for owed in batch {
-            if let Some(content) = owed.file.sha256.filter(|_| !self.resends(owed))
-                && self.ledger.has_accepted(&self.name, &content)?
-            {
-                settled.push(self.duplicate(owed));
-            }
-        }
-        Ok((!settled.is_empty()).then_some(settled))
+    /// The files of a batch whose contents the inbox has accepted since they were looked up.
+    fn known_meanwhile(&self, batch: &[Owed], accepted: &HashSet<Hash>) -> Option<Vec<Settled>> {
+        let known = |owed: &&Owed| owed.file.sha256.is_some_and(|hash| accepted.contains(&hash)) && !self.resends(owed);
+        let settled: Vec<Settled> = batch.iter().filter(known).map(|owed| self.duplicate(owed)).collect();
+        (!settled.is_empty()).then_some(settled)
     }
 
     fn duplicate(&self, owed: &Owed) -> Settled {
@@ -169,14 +167,16 @@ impl InboxWalk {
     /// The messages for some batches, all noted as under way. Blocks.
     fn prepare(&self, batches: Vec<Vec<Owed>>, found: &Found) -> Result<Vec<Ready>> {
         self.note_address(found)?;
+        let contents = batches.iter().flatten().filter_map(|owed| owed.file.sha256).collect();
+        let accepted = self.ledger.accepted_of(&self.name, contents)?;
         let ready = batches.into_iter().map(|batch| {
-            let start = match self.known_meanwhile(&batch)? {
+            let start = match self.known_meanwhile(&batch, &accepted) {
                 Some(known) => Start::Settled(Attempted::without_sending(known)),
                 None => self.message(&batch, found),
             };
-            Ok(Ready { batch, start })
+            Ready { batch, start }
         });
-        let ready = ready.collect::<Result<Vec<Ready>>>()?;
+        let ready: Vec<Ready> = ready.collect();
         let under_way: Vec<(FileId, &str)> = ready.iter().flat_map(Ready::under_way).collect();
         self.ledger.start_attempts(&self.name, &under_way)?;
         Ok(ready)

@@ -102,7 +102,8 @@ impl InboxWalk {
         let mut condition = Condition::default();
         let mut mode = Mode::Hurry;
         while !self.stop.is_cancelled() {
-            if let Err(error) = Pass::new(&self, mode, &mut condition).run().await {
+            // What a pass holds is many times what an inbox holds that waits for the next one.
+            if let Err(error) = Box::pin(Pass::new(&self, mode, &mut condition).run()).await {
                 if condition.standing.begins(Trouble::Passing) {
                     lines::inbox_trouble(&self.name, &error.to_string(), error.hint());
                 }
@@ -113,9 +114,10 @@ impl InboxWalk {
         }
     }
 
-    /// Tries everything that is owed, whatever pause the agent had chosen itself.
-    pub async fn run_once(self) -> Result<Delivered> {
-        Pass::new(&self, Mode::Once, &mut Condition::default()).run().await
+    /// Tries everything that is owed, whatever pause the agent had chosen itself, and what is taken in meanwhile, until
+    /// that is `over`.
+    pub async fn run_once(self, over: CancellationToken) -> Result<Delivered> {
+        Pass::new(&self, Mode::Once, &mut Condition::default()).run_until(Some(over)).await
     }
 
     async fn pause(&self, pause: Duration) {
@@ -174,5 +176,20 @@ impl InboxWalk {
     async fn let_leave(&self, finished: Vec<FileId>) -> Result<()> {
         let (ledger, drops) = (self.ledger.clone(), self.drops.clone());
         blocking(move || drops.let_leave(&ledger, &finished)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size_of_future<A, F: Future>(_: impl Fn(A) -> F) -> usize {
+        size_of::<F>()
+    }
+
+    #[test]
+    fn an_inbox_that_waits_takes_little_memory() {
+        let size = size_of_future(InboxWalk::run);
+        assert!(size < 6 << 10, "{size} bytes for each inbox");
     }
 }

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::sleep_until;
+use tokio_util::sync::CancellationToken;
 
 use super::super::blocking;
-use super::attempt::Ready;
+use super::attempt::{Hash, Ready};
 use super::{Attempted, Condition, Delivered, InboxWalk, Mode, Pause};
 use crate::observe::{Trouble, lines};
 use crate::peer::Patience;
@@ -26,15 +27,18 @@ const LOOKED_UP: u32 = 64;
 /// Files leave together that are accepted within this time.
 const GATHERED: Duration = Duration::from_millis(50);
 
+/// Verdicts are recorded together that come in within this time, while others are under way …
+const RECORDED: Duration = Duration::from_millis(1);
+
+/// … or once so many of the messages that may be under way have landed.
+const SHARE: usize = 2;
+
 /// After so many messages in a row that failed for passing reasons it is the inbox that is taken to be down, not the
 /// files.
 const DOWN: u32 = 2;
 
 /// A message that has landed: the files it held, and what it came to.
 type Landed = (Vec<Owed>, Result<Attempted>);
-
-/// The SHA-256 of a file.
-type Hash = [u8; 32];
 
 /// What has landed and is not recorded yet.
 #[derive(Default)]
@@ -69,6 +73,8 @@ pub(super) struct Pass<'a> {
     verdicts: Verdicts,
     /// How many messages are being recorded.
     recording: usize,
+    /// What has landed is recorded from this moment on.
+    record_at: Instant,
     /// Files that are to leave …
     finished: Vec<FileId>,
     /// … from this moment on.
@@ -93,6 +99,7 @@ impl<'a> Pass<'a> {
             queue: VecDeque::new(),
             verdicts: Verdicts::default(),
             recording: 0,
+            record_at: walk.clock.moment(),
             finished: Vec::new(),
             leave_at: walk.clock.moment(),
             delivered: Delivered::default(),
@@ -102,7 +109,12 @@ impl<'a> Pass<'a> {
         }
     }
 
-    pub(super) async fn run(mut self) -> Result<Delivered> {
+    pub(super) async fn run(self) -> Result<Delivered> {
+        self.run_until(None).await
+    }
+
+    /// The same, until no more files are taken in.
+    pub(super) async fn run_until(mut self, mut over: Option<CancellationToken>) -> Result<Delivered> {
         self.give_up().await?;
         self.wait_as_asked().await?;
         let mut flying: JoinSet<Landed> = JoinSet::new();
@@ -118,10 +130,15 @@ impl<'a> Pass<'a> {
                 let batches = self.next_batches(room).await?;
                 preparing = (!batches.is_empty()).then(|| self.prepare(batches));
             }
-            if recording.is_none() && self.verdicts.messages > 0 {
+            let landed = recording.is_none() && self.verdicts.messages > 0;
+            let together =
+                landed && !flying.is_empty() && !self.are_enough() && self.record_at > self.walk.clock.moment();
+            if landed && !together {
                 recording = Some(self.record());
             }
-            if leaving.is_none() && !self.finished.is_empty() && self.leave_at <= self.walk.clock.moment() {
+            let last = flying.is_empty() && preparing.is_none() && recording.is_none();
+            let gathered = last || self.leave_at <= self.walk.clock.moment();
+            if leaving.is_none() && !self.finished.is_empty() && gathered {
                 leaving = Some(self.leave());
             }
             let waiting = leaving.is_none() && !self.finished.is_empty();
@@ -142,6 +159,9 @@ impl<'a> Pass<'a> {
                 }
                 left = finished(&mut leaving), if leaving.is_some() => trouble = trouble.and(left),
                 () = sleep_until(self.leave_at.into()), if waiting => {}
+                () = sleep_until(self.record_at.into()), if together => {}
+                () = self.walk.bell.wait(), if over.is_some() && trouble.is_ok() => {}
+                () = cancelled(over.as_ref()), if over.is_some() && trouble.is_ok() => over = None,
                 else => break,
             }
         }
@@ -161,6 +181,11 @@ impl<'a> Pass<'a> {
             let (walk, mode, batch) = (self.walk.clone(), self.patience(), ready.batch.clone());
             flying.spawn(async move { (batch, walk.deliver(ready, mode).await) });
         }
+    }
+
+    /// Whether so many messages have landed that a transaction is worth it.
+    fn are_enough(&self) -> bool {
+        self.verdicts.messages * SHARE >= self.walk.settings.connections as usize
     }
 
     /// Begins to record what has landed, in one transaction.
@@ -292,6 +317,9 @@ impl<'a> Pass<'a> {
 
     /// What has come back: what it means for what is sent next, and what is to be recorded.
     fn land(&mut self, landed: Vec<Landed>) -> Result<()> {
+        if self.verdicts.messages == 0 {
+            self.record_at = self.walk.clock.moment() + RECORDED;
+        }
         let (mut pause, mut words, mut accepted, mut trouble) = (None, None, false, Ok(()));
         for (batch, attempted) in landed {
             self.verdicts.contents.extend(batch.iter().filter_map(|owed| owed.file.sha256));
@@ -417,6 +445,13 @@ async fn finished<T>(under_way: &mut Option<JoinHandle<Result<T>>>) -> Result<T>
     match joined(result) {
         Some(result) => result,
         None => std::future::pending().await,
+    }
+}
+
+/// Whether it is over; it may be already.
+async fn cancelled(over: Option<&CancellationToken>) {
+    if let Some(over) = over {
+        over.cancelled().await;
     }
 }
 

@@ -87,6 +87,11 @@ impl Batch {
         &self.admissions
     }
 
+    /// The same, to say what is owed of them.
+    pub fn admissions_mut(&mut self) -> &mut [Admission] {
+        &mut self.admissions
+    }
+
     /// How many bytes were copied for it.
     pub fn bytes(&self) -> u64 {
         self.bytes

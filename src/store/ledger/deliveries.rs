@@ -1,5 +1,7 @@
 //! What each inbox is owed, and what became of it.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use rusqlite::types::{FromSql, FromSqlError, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use rusqlite::{OptionalExtension, Transaction, named_params, params};
@@ -168,10 +170,17 @@ pub struct InboxTotals {
 }
 
 impl Ledger {
-    /// Whether an inbox has accepted this content before.
-    pub fn has_accepted(&self, inbox: &str, sha256: &[u8; 32]) -> Result<bool> {
-        self.read(|c| {
-            c.prepare_cached("SELECT 1 FROM accepted WHERE inbox = ?1 AND sha256 = ?2")?.exists(params![inbox, sha256])
+    /// Which of these contents an inbox has accepted before.
+    pub fn accepted_of(&self, inbox: &str, contents: Vec<[u8; 32]>) -> Result<HashSet<[u8; 32]>> {
+        self.read_at_once(|c| {
+            let mut accepted = c.prepare_cached("SELECT 1 FROM accepted WHERE inbox = ?1 AND sha256 = ?2")?;
+            let mut known = HashSet::new();
+            for content in contents {
+                if accepted.exists(params![inbox, content])? {
+                    known.insert(content);
+                }
+            }
+            Ok(known)
         })
     }
 

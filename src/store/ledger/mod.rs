@@ -28,6 +28,7 @@ pub use feeds::{Cursor, FeedId, FeedRow};
 pub use files::{Admission, FileId, FileRow, Leaving, NewDelivery};
 pub use parts::{After, BlockRow, Key, NewBlock, PartId, Place, Totals};
 pub use report::{FailedFile, FeedReport, InboxReport, Report};
+pub use retried::Had;
 pub use words::LastWord;
 
 /// The ledger could not be opened, read or written.

@@ -2,7 +2,18 @@
 
 use rusqlite::{Transaction, params};
 
-use super::{Ledger, Result};
+use super::{Admission, Ledger, Result};
+
+/// What an inbox has of a file that is about to be admitted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Had {
+    /// Neither the file nor its content.
+    Nothing,
+    /// It has accepted the same content.
+    Content,
+    /// It has accepted this very file, before that was put back.
+    ThisFile,
+}
 
 impl Ledger {
     /// Notes which inboxes have accepted a file that is about to be put back into its drop directory. The file is
@@ -20,12 +31,21 @@ impl Ledger {
         })
     }
 
-    /// The inboxes that have accepted a file before it was put back.
-    pub fn settled_before(&self, directory: i64, inode: u64, sha256: &[u8; 32]) -> Result<Vec<String>> {
-        self.read(|c| {
-            c.prepare_cached("SELECT inbox FROM settled_before WHERE directory = ?1 AND inode = ?2 AND sha256 = ?3")?
-                .query_map(params![directory, inode as i64, sha256], |row| row.get(0))?
-                .collect()
+    /// What each of these inboxes has of each of these files, file by file.
+    pub fn had_before(&self, directory: i64, files: &[Admission], inboxes: &[String]) -> Result<Vec<Vec<Had>>> {
+        self.read_at_once(|c| {
+            let mut put_back = c.prepare_cached(
+                "SELECT 1 FROM settled_before WHERE directory = ?1 AND inode = ?2 AND sha256 = ?3 AND inbox = ?4",
+            )?;
+            let mut accepted = c.prepare_cached("SELECT 1 FROM accepted WHERE inbox = ?1 AND sha256 = ?2")?;
+            let mut had = |file: &Admission, inbox: &String| match file.sha256 {
+                Some(sha256) if put_back.exists(params![directory, file.inode as i64, sha256, inbox])? => {
+                    Ok(Had::ThisFile)
+                }
+                Some(sha256) if accepted.exists(params![inbox, sha256])? => Ok(Had::Content),
+                _ => Ok(Had::Nothing),
+            };
+            files.iter().map(|file| inboxes.iter().map(|inbox| had(file, inbox)).collect()).collect()
         })
     }
 }
@@ -36,22 +56,4 @@ pub(super) fn forget(transaction: &Transaction<'_>, directory: i64, inode: u64) 
         .prepare_cached("DELETE FROM settled_before WHERE directory = ?1 AND inode = ?2")?
         .execute(params![directory, inode as i64])
         .map(drop)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_an_inbox_has_is_known_of_that_file_alone() {
-        let ledger = Ledger::open_temporary().unwrap();
-        let (one, other) = ([1; 32], [2; 32]);
-        ledger.note_settled_before(7, u64::MAX, &one, &["a".into(), "b".into()]).unwrap();
-        assert_eq!(ledger.settled_before(7, u64::MAX, &one).unwrap(), ["a", "b"]);
-        assert_eq!(ledger.settled_before(7, u64::MAX, &other).unwrap(), [""; 0], "its content has changed");
-        assert_eq!(ledger.settled_before(7, 5, &one).unwrap(), [""; 0], "another file");
-        assert_eq!(ledger.settled_before(8, u64::MAX, &one).unwrap(), [""; 0], "another directory");
-        ledger.note_settled_before(7, u64::MAX, &other, &[]).unwrap();
-        assert_eq!(ledger.settled_before(7, u64::MAX, &one).unwrap(), [""; 0], "another file has its inode now");
-    }
 }

@@ -97,13 +97,14 @@ fn a_file_is_finished_with_its_last_inbox() {
     assert_eq!((claims[1].at, claims[1].status_type.as_deref()), (Some(at(2)), Some("SUCCESS")));
     assert_eq!(ledger.totals(1, "a").unwrap().accepted, 1);
     assert_eq!(ledger.totals(1, "b").unwrap().refused, 1);
-    assert!(ledger.has_accepted("a", &[7; 32]).unwrap() && !ledger.has_accepted("b", &[7; 32]).unwrap());
+    let has = |inbox: &str| ledger.accepted_of(inbox, vec![[7; 32], [9; 32]]).unwrap().contains(&[7; 32]);
+    assert!(has("a") && !has("b"));
     let leaving = Leaving { place: "failed".to_owned(), name: b"a\xff.1.xml".to_vec() };
     ledger.set_leaving(&[(id, leaving.clone())]).unwrap();
     assert_eq!(ledger.files(&[id]).unwrap().pop().unwrap().leaving, Some(leaving));
     ledger.remove_files(&[id]).unwrap();
     assert!(ledger.files(&[id]).unwrap().is_empty() && ledger.deliveries(&[id]).unwrap()[0].is_empty());
-    assert!(ledger.has_accepted("a", &[7; 32]).unwrap(), "what was accepted stays known");
+    assert!(has("a"), "what was accepted stays known");
 }
 
 #[test]
@@ -184,4 +185,27 @@ fn the_report_counts_what_each_inbox_is_owed() {
     let b = &report.inboxes[1];
     assert_eq!((b.inbox.as_str(), b.pending, b.oldest_pending), ("b", 1, Some(at(0))));
     assert_eq!(report.failing[0].refusal, "not well formed");
+}
+
+#[test]
+fn what_an_inbox_has_is_known_of_the_file_and_of_the_content() {
+    let (_t, ledger) = ledger();
+    let inboxes = ["a".to_owned(), "b".to_owned(), "c".to_owned()];
+    let file = admission("t", &[]);
+    let had = |directory, change: &dyn Fn(&mut Admission)| {
+        let mut file = file.clone();
+        change(&mut file);
+        ledger.had_before(directory, &[file], &inboxes).unwrap().remove(0)
+    };
+    ledger.note_settled_before(7, u64::MAX, &[7; 32], &["a".into(), "b".into()]).unwrap();
+    assert_eq!(had(7, &|_| {}), [Had::ThisFile, Had::ThisFile, Had::Nothing]);
+    assert_eq!(had(7, &|file| file.sha256 = Some([2; 32])), [Had::Nothing; 3], "its content has changed");
+    assert_eq!(had(7, &|file| file.sha256 = None), [Had::Nothing; 3], "it was not read");
+    assert_eq!(had(7, &|file| file.inode = 5), [Had::Nothing; 3], "another file");
+    assert_eq!(had(8, &|_| {}), [Had::Nothing; 3], "another directory");
+    let id = admit(&ledger, "before", &[("c", None)]);
+    ledger.record(&[settled(id, "c", Some(Outcome::Accepted))], at(1)).unwrap();
+    assert_eq!(had(7, &|_| {}), [Had::ThisFile, Had::ThisFile, Had::Content]);
+    ledger.note_settled_before(7, u64::MAX, &[2; 32], &[]).unwrap();
+    assert_eq!(had(7, &|_| {}), [Had::Nothing, Had::Nothing, Had::Content], "another file has its inode now");
 }
