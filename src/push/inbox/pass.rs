@@ -60,6 +60,22 @@ struct Recorded {
     finished: Vec<FileId>,
 }
 
+/// What goes on at once in a pass.
+#[derive(Default)]
+struct UnderWay {
+    flying: JoinSet<Landed>,
+    preparing: Option<JoinHandle<Result<Vec<Ready>>>>,
+    recording: Option<JoinHandle<Result<Recorded>>>,
+    leaving: Option<JoinHandle<Result<()>>>,
+}
+
+impl UnderWay {
+    /// Whether files may soon be owed to nobody any more that still are.
+    fn may_finish_more(&self) -> bool {
+        !self.flying.is_empty() || self.preparing.is_some() || self.recording.is_some()
+    }
+}
+
 /// One pass.
 pub(super) struct Pass<'a> {
     walk: &'a InboxWalk,
@@ -117,51 +133,34 @@ impl<'a> Pass<'a> {
     pub(super) async fn run_until(mut self, mut over: Option<CancellationToken>) -> Result<Delivered> {
         self.give_up().await?;
         self.wait_as_asked().await?;
-        let mut flying: JoinSet<Landed> = JoinSet::new();
-        let mut preparing: Option<JoinHandle<Result<Vec<Ready>>>> = None;
-        let mut recording: Option<JoinHandle<Result<Recorded>>> = None;
-        let mut leaving: Option<JoinHandle<Result<()>>> = None;
+        let mut now = UnderWay::default();
         // Trouble with the store in one delivery does not lose what the others came to.
         let mut trouble = Ok(());
         loop {
-            if preparing.is_none() && trouble.is_ok() {
-                let taken = flying.len() + self.verdicts.messages + self.recording;
-                let room = (self.walk.settings.connections as usize).saturating_sub(taken);
-                let batches = self.next_batches(room).await?;
-                preparing = (!batches.is_empty()).then(|| self.prepare(batches));
+            if trouble.is_ok() {
+                self.prepare(&mut now).await?;
             }
-            let landed = recording.is_none() && self.verdicts.messages > 0;
-            let together =
-                landed && !flying.is_empty() && !self.are_enough() && self.record_at > self.walk.clock.moment();
-            if landed && !together {
-                recording = Some(self.record());
-            }
-            let last = flying.is_empty() && preparing.is_none() && recording.is_none();
-            let gathered = last || self.leave_at <= self.walk.clock.moment();
-            if leaving.is_none() && !self.finished.is_empty() && gathered {
-                leaving = Some(self.leave());
-            }
-            let waiting = leaving.is_none() && !self.finished.is_empty();
+            let wake = earliest(self.record(&mut now), self.leave(&mut now));
+            let waits = over.is_some() && trouble.is_ok();
             tokio::select! {
-                ready = finished(&mut preparing), if preparing.is_some() => {
-                    let launched = ready.map(|ready| self.launch(ready, &mut flying));
+                ready = finished(&mut now.preparing), if now.preparing.is_some() => {
+                    let launched = ready.map(|ready| self.launch(ready, &mut now.flying));
                     trouble = trouble.and(launched);
                 }
-                Some(first) = flying.join_next() => {
-                    let more = std::iter::from_fn(|| flying.try_join_next());
+                Some(first) = now.flying.join_next() => {
+                    let more = std::iter::from_fn(|| now.flying.try_join_next());
                     let landed: Vec<Landed> = std::iter::once(first).chain(more).filter_map(joined).collect();
                     let landed = self.land(landed);
                     trouble = trouble.and(landed);
                 }
-                recorded = finished(&mut recording), if recording.is_some() => {
+                recorded = finished(&mut now.recording), if now.recording.is_some() => {
                     let recorded = recorded.map(|recorded| self.recorded(recorded));
                     trouble = trouble.and(recorded);
                 }
-                left = finished(&mut leaving), if leaving.is_some() => trouble = trouble.and(left),
-                () = sleep_until(self.leave_at.into()), if waiting => {}
-                () = sleep_until(self.record_at.into()), if together => {}
-                () = self.walk.bell.wait(), if over.is_some() && trouble.is_ok() => {}
-                () = cancelled(over.as_ref()), if over.is_some() && trouble.is_ok() => over = None,
+                left = finished(&mut now.leaving), if now.leaving.is_some() => trouble = trouble.and(left),
+                () = until(wake), if wake.is_some() => {}
+                () = self.walk.bell.wait(), if waits => {}
+                () = cancelled(over.as_ref()), if waits => over = None,
                 else => break,
             }
         }
@@ -170,10 +169,17 @@ impl<'a> Pass<'a> {
         Ok(self.delivered)
     }
 
-    /// Begins to make messages ready: what there is room for shares a transaction.
-    fn prepare(&mut self, batches: Vec<Vec<Owed>>) -> JoinHandle<Result<Vec<Ready>>> {
+    /// Begins to make messages ready, where none are: what there is room for shares a transaction.
+    async fn prepare(&mut self, now: &mut UnderWay) -> Result<()> {
+        if now.preparing.is_some() {
+            return Ok(());
+        }
+        let taken = now.flying.len() + self.verdicts.messages + self.recording;
+        let room = (self.walk.settings.connections as usize).saturating_sub(taken);
+        let batches = self.next_batches(room).await?;
         let walk = self.walk.clone();
-        tokio::spawn(async move { walk.ready(batches).await })
+        now.preparing = (!batches.is_empty()).then(|| tokio::spawn(async move { walk.ready(batches).await }));
+        Ok(())
     }
 
     fn launch(&self, ready: Vec<Ready>, flying: &mut JoinSet<Landed>) {
@@ -183,20 +189,23 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Whether so many messages have landed that a transaction is worth it.
-    fn are_enough(&self) -> bool {
-        self.verdicts.messages * SHARE >= self.walk.settings.connections as usize
-    }
-
-    /// Begins to record what has landed, in one transaction.
-    fn record(&mut self) -> JoinHandle<Result<Recorded>> {
+    /// Begins to record what has landed, in one transaction; or says when to.
+    fn record(&mut self, now: &mut UnderWay) -> Option<Instant> {
+        if now.recording.is_some() || self.verdicts.messages == 0 {
+            return None;
+        }
+        let enough = self.verdicts.messages * SHARE >= self.walk.settings.connections as usize;
+        if !enough && !now.flying.is_empty() && self.record_at > self.walk.clock.moment() {
+            return Some(self.record_at);
+        }
         let Verdicts { messages, settled, pause, again, contents } = std::mem::take(&mut self.verdicts);
         self.recording = messages;
         let walk = self.walk.clone();
-        tokio::spawn(async move {
+        now.recording = Some(tokio::spawn(async move {
             let finished = walk.write_down(settled, pause).await?;
             Ok(Recorded { again, contents, finished })
-        })
+        }));
+        None
     }
 
     fn recorded(&mut self, recorded: Recorded) {
@@ -210,11 +219,18 @@ impl<'a> Pass<'a> {
         self.finished.extend(recorded.finished);
     }
 
-    /// Begins to let leave what is owed to nobody any more: many files together, while others are sent.
-    fn leave(&mut self) -> JoinHandle<Result<()>> {
+    /// Begins to let leave what is owed to nobody any more, many files together, while others are sent; or says when to.
+    fn leave(&mut self, now: &mut UnderWay) -> Option<Instant> {
+        if now.leaving.is_some() || self.finished.is_empty() {
+            return None;
+        }
+        if now.may_finish_more() && self.leave_at > self.walk.clock.moment() {
+            return Some(self.leave_at);
+        }
         self.leave_at = self.walk.clock.moment() + GATHERED;
         let (walk, finished) = (self.walk.clone(), std::mem::take(&mut self.finished));
-        tokio::spawn(async move { walk.let_leave(finished).await })
+        now.leaving = Some(tokio::spawn(async move { walk.let_leave(finished).await }));
+        None
     }
 
     /// The next files for some messages, fewer where there are no more.
@@ -413,7 +429,8 @@ impl InboxWalk {
             }
             let asked = attempted.settled.iter().any(|one| one.asked);
             let left = patience.within.saturating_sub(self.clock.since(began));
-            let wait = until(&attempted.settled).map(|until| (until - self.clock.now()).to_std().unwrap_or_default());
+            let wait =
+                next_try(&attempted.settled).map(|until| (until - self.clock.now()).to_std().unwrap_or_default());
             let wait = wait.unwrap_or_default();
             let wait = if asked { wait } else { wait.min(left / 2) };
             let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };
@@ -448,14 +465,24 @@ async fn finished<T>(under_way: &mut Option<JoinHandle<Result<T>>>) -> Result<T>
     }
 }
 
-/// Whether it is over; it may be already.
+fn earliest(one: Option<Instant>, other: Option<Instant>) -> Option<Instant> {
+    one.into_iter().chain(other).min()
+}
+
+async fn until(wake: Option<Instant>) {
+    match wake {
+        Some(wake) => sleep_until(wake.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
 async fn cancelled(over: Option<&CancellationToken>) {
     if let Some(over) = over {
         over.cancelled().await;
     }
 }
 
-fn until(settled: &[Settled]) -> Option<DateTime<Utc>> {
+fn next_try(settled: &[Settled]) -> Option<DateTime<Utc>> {
     settled.iter().filter_map(|one| one.next_try).max()
 }
 

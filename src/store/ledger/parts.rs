@@ -320,7 +320,12 @@ fn totals(transaction: &Transaction<'_>, part: PartId) -> rusqlite::Result<Total
 }
 
 fn remove_part(transaction: &Transaction<'_>, part: PartId) -> rusqlite::Result<()> {
-    transaction.execute("DELETE FROM block WHERE part = ?1", [part])?;
+    // With all rows at once SQLite does not look at each.
+    let others = transaction.prepare_cached("SELECT 1 FROM part WHERE id <> ?1")?.exists([part])?;
+    match others {
+        true => transaction.execute("DELETE FROM block WHERE part = ?1", [part])?,
+        false => transaction.execute("DELETE FROM block", [])?,
+    };
     transaction.execute("DELETE FROM part WHERE id = ?1", [part])?;
     Ok(())
 }
