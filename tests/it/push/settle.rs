@@ -58,6 +58,25 @@ fn one_run_waits_for_a_file_that_is_not_settled_yet() {
 }
 
 #[test]
+fn one_run_sends_what_is_settled_while_it_waits_for_the_rest() {
+    let world = World::new().inbox("").drop_directory("settle = \"3s\"");
+    world.drop_file("a.xml", document(1));
+    fs::write(world.outgoing().join("b.xml"), document(2)).unwrap();
+    let since = Instant::now();
+    let first = std::thread::scope(|scope| {
+        let run = scope.spawn(|| {
+            world.run_once().ended(0);
+        });
+        world.until_seen(|seen| seen.len() == 1);
+        let first = since.elapsed();
+        run.join().unwrap();
+        first
+    });
+    assert!(first + Duration::from_secs(1) < since.elapsed(), "sent after {first:?} of {:?}", since.elapsed());
+    assert_eq!(world.sent(), ["a.xml", "b.xml"]);
+}
+
+#[test]
 fn a_file_that_still_grows_is_left_for_the_next_run_which_is_no_failure() {
     let world = World::new().inbox("").drop_directory("settle = \"500ms\"\ncontent_binding = \"urn:x\"");
     let path = world.outgoing().join("a.xml");
