@@ -1,9 +1,11 @@
 """Runs a command and tells what it cost: the whole process, as the kernel counts it."""
 
 import os
+import re
 import shutil
 import statistics
 import tempfile
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,17 +18,44 @@ class Cost:
     rss: float  # MiB
 
 
+class Peak(threading.Thread):
+    """Looks at a process's peak of resident memory as long as it lives: what the kernel gives at its end (ru_maxrss) is
+    not less than what its parent had when it was started."""
+
+    def __init__(self, pid: int):
+        super().__init__(daemon=True)
+        self.status, self.peak, self.over = Path(f"/proc/{pid}/status"), 0.0, threading.Event()
+        self.start()
+
+    def run(self):
+        while True:
+            try:
+                found = re.search(r"^VmHWM:\s+(\d+)", self.status.read_text(), re.MULTILINE)
+            except OSError:
+                return
+            if found:
+                self.peak = int(found[1]) / 1024
+            if self.over.wait(0.02):
+                return
+
+    def end(self) -> float:
+        self.over.set()
+        self.join()
+        return self.peak
+
+
 def run(argv, log: Path) -> Cost:
     """Runs a command to its end. Its output goes to `log`, whose end is shown where the command fails."""
     with log.open("wb") as out:
         actions = [(os.POSIX_SPAWN_DUP2, out.fileno(), 1), (os.POSIX_SPAWN_DUP2, out.fileno(), 2)]
         began = time.monotonic()
         pid = os.posix_spawnp(str(argv[0]), [str(part) for part in argv], os.environ, file_actions=actions)
+        peak = Peak(pid)
         _, status, usage = os.wait4(pid, 0)
         wall = time.monotonic() - began
     if code := os.waitstatus_to_exitcode(status):
         raise SystemExit(f"{' '.join(map(str, argv))}: exit status {code}\n{log.read_text(errors='replace')[-2000:]}")
-    return Cost(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    return Cost(wall, usage.ru_utime + usage.ru_stime, peak.end())
 
 
 def fresh(below: Path):
