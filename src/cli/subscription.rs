@@ -51,7 +51,7 @@ pub(super) fn subscription(file: &Path, arguments: &SubscriptionArguments) -> Re
     let words = || format!("asking {}", managed.target.shown());
     let answered = runtime()?.block_on(progress::shown(words, managed.act(arguments)))?;
     managed.tell(arguments, &answered);
-    Ok(End::Good)
+    managed.as_asked(arguments.action, &answered)
 }
 
 impl Managed<'_> {
@@ -82,6 +82,27 @@ impl Managed<'_> {
                 }
                 Ok(answered)
             }
+        }
+    }
+
+    /// A server may answer without an error and not do it. One that tells no status is believed.
+    fn as_asked(&self, action: Action, answered: &Answered) -> Result<End> {
+        let (wanted, did) = match action {
+            Action::Pause => ("PAUSED", "paused"),
+            Action::Resume => ("ACTIVE", "resumed"),
+            Action::Unsubscribe => ("UNSUBSCRIBED", "ended"),
+            Action::Subscribe | Action::Status => return Ok(End::Good),
+        };
+        let told = |one: &&Subscription| !one.status.trim().is_empty() && !is(one, wanted);
+        match answered.response.subscriptions.iter().find(told) {
+            None => Ok(End::Good),
+            Some(other) => Err(Trouble::failed(
+                format!(
+                    "the subscription was not {did}: the server says that it is {}",
+                    shown(self.peer(), &other.status)
+                ),
+                "ask the server's administrator, or make another one with `taxii-sync subscription subscribe`",
+            )),
         }
     }
 

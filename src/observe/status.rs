@@ -95,7 +95,12 @@ impl Status {
                 drop.last_error = Some(words);
             }
         }
-        for row in report.inboxes {
+        for mut row in report.inboxes {
+            let drop = config.drops.get(&row.directory);
+            // What an inbox last said is of no use any more where nothing goes there.
+            if row.pending == 0 && drop.is_none_or(|drop| !drop.inboxes.contains(&row.inbox)) {
+                row.last_error = None;
+            }
             drops.entry(row.directory.clone()).or_default().inboxes.insert(row.inbox.clone(), row);
         }
         Status { feeds, drops, now }

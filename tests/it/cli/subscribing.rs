@@ -76,6 +76,22 @@ fn the_only_subscription_is_paused_resumed_and_ended() {
 }
 
 #[test]
+fn what_the_server_did_not_do_is_a_failure() {
+    let bench = Bench::new();
+    let id = act(&bench, "subscribe")["subscriptions"][0]["subscription_id"].as_str().unwrap().to_owned();
+    let answer = format!(
+        "<t:Subscription_Management_Response xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" \
+         message_id=\"1\" in_response_to=\"1\" collection_name=\"default\"><t:Subscription status=\"UNSUBSCRIBED\">\
+         <t:Subscription_ID>{id}</t:Subscription_ID></t:Subscription></t:Subscription_Management_Response>"
+    );
+    bench.practice.script(Service::Collections, vec![Act::honest(), Act::bytes(answer)]);
+    bench
+        .run(["subscription", "resume", "indicators", "--id", &id])
+        .ended(1)
+        .complained("the subscription was not resumed: the server says that it is UNSUBSCRIBED");
+}
+
+#[test]
 fn which_of_several_is_meant_has_to_be_said() {
     let bench = Bench::new();
     let first = act(&bench, "subscribe")["subscriptions"][0]["subscription_id"].as_str().unwrap().to_owned();

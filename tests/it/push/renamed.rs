@@ -119,3 +119,17 @@ fn what_is_pending_for_an_inbox_that_is_not_configured_counts() {
     assert_eq!(world.failed(), ["a.xml"]);
     world.run_once().ended(0);
 }
+
+#[test]
+fn what_an_inbox_said_last_is_no_trouble_once_nothing_goes_there() {
+    let world = world();
+    world.practice.forever(Service::Inbox, Act::status("BAD_MESSAGE"));
+    world.drop_file("a.xml", document(1));
+    world.run_once().ended(1);
+    assert!(world.run(&["status"]).stdout.starts_with("trouble with drop directory outgoing"));
+    let path = world.outgoing();
+    let world = world.reconfigured().inbox_named("other", "");
+    let world = world.section(&format!("[drops.outgoing]\npath = {path:?}\ninboxes = [\"other\"]\n"));
+    assert!(world.run(&["status"]).stdout.starts_with("healthy\n"));
+    assert!(world.status()["drops"]["outgoing"]["inboxes"]["partner"]["last_error"].is_null());
+}
