@@ -57,8 +57,8 @@
 //! # Threads and memory
 //!
 //! Network work is asynchronous; parsing, hashing, files and SQLite run on a bounded number of blocking threads, fed
-//! through bounded channels ([`peer`]). A slow server pins no thread. What is staged is written behind the parser, a batch
-//! at a time. A reply of any length passes through about 2 MiB: text is scanned in pieces, contents are staged as they
+//! through bounded channels ([`peer`]). A slow server pins no thread. What is staged is written behind the parser, by
+//! batches. A reply of any length passes through about 3 MiB: text is scanned in pieces, contents are staged as they
 //! come, lists live in the ledger.
 #![forbid(unsafe_code)]
 #![cfg_attr(test, allow(clippy::disallowed_methods, reason = "tests make the situations the code is tested in"))]
