@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::pulse::Pulse;
@@ -25,6 +26,9 @@ const WATCHED: Duration = Duration::from_millis(1500);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
+
+/// How often a feed that waits looks at the clock, which somebody may have set.
+const GLANCE: Duration = Duration::from_secs(60);
 
 /// The bounds all feeds share.
 #[derive(Debug)]
@@ -310,19 +314,24 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
     }
 }
 
-async fn wait_until_due(feed: &Feed, starting: bool, hurry: Pin<&mut Notified<'_>>) {
+async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notified<'_>>) {
     let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
         Ok(None) | Err(_) => return,
     };
-    let sleep = schedule::sleep(&feed.settings.schedule, due, feed.clock.now());
-    if sleep.is_zero() {
-        return;
-    }
-    tokio::select! {
-        () = tokio::time::sleep(sleep) => {}
-        () = hurry => {}
-        () = feed.stop.cancelled() => {}
+    let whole = schedule::wait(&feed.settings.schedule, due, feed.clock.now());
+    let begun = Instant::now();
+    loop {
+        // Whoever sets the clock meanwhile: a feed that became due is polled, and none waits longer than it was to.
+        let left = schedule::until(due.at, feed.clock.now()).min(whole.saturating_sub(begun.elapsed()));
+        if left.is_zero() {
+            return;
+        }
+        tokio::select! {
+            () = tokio::time::sleep(left.min(GLANCE)) => {}
+            () = hurry.as_mut() => return,
+            () = feed.stop.cancelled() => return,
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Local, TimeZone, Utc};
 
 use crate::config::Schedule;
-use crate::poll::Ended;
+use crate::poll::{Due, Ended};
 use crate::taxii::status::ADMIN_PACE;
 use crate::taxii::time::later;
 
@@ -45,14 +45,21 @@ fn jittered(every: Duration, random: u64) -> Duration {
     (every - tenth).saturating_add(Duration::from_millis(random % spread))
 }
 
-/// How long to sleep before the time of the next poll is looked at again. The clock may be set back meanwhile: then
-/// it is looked at after one interval all the same.
-pub(super) fn sleep(schedule: &Schedule, due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+/// How long to wait for a poll that is due. A time that the schedule does not give is that of another schedule, or of a
+/// clock that was ahead: then one interval is waited, or until the calendar says.
+pub(super) fn wait(schedule: &Schedule, due: Due, now: DateTime<Utc>) -> Duration {
     let longest = match schedule {
         Schedule::Every(every) => every.saturating_add(*every / 10),
-        Schedule::Cron(_) => Duration::from_secs(3600),
+        Schedule::Cron(_) => until(scheduled(schedule, now, 0), now),
     };
-    (due - now).to_std().unwrap_or_default().min(longest)
+    let wait = until(due.at, now);
+    let allowed = if due.failed { longest.max(ADMIN_PACE) } else { longest };
+    if wait > allowed { longest } else { wait }
+}
+
+/// How long it is until `due`; nothing where that is over.
+pub(super) fn until(due: DateTime<Utc>, now: DateTime<Utc>) -> Duration {
+    (due - now).to_std().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -95,11 +102,49 @@ mod tests {
         assert!(next(&every, &failed(None, false), NOW, 7) < later(NOW, Duration::from_secs(60)));
     }
 
+    fn due(at: DateTime<Utc>) -> Due {
+        Due { at, failed: false }
+    }
+
     #[test]
     fn a_clock_that_was_set_back_delays_no_poll_beyond_one_interval() {
         let every = Schedule::Every(Duration::from_secs(900));
-        let due = later(NOW, Duration::from_secs(10 * 365 * 24 * 3600));
-        assert_eq!(sleep(&every, due, NOW), Duration::from_secs(990));
-        assert_eq!(sleep(&every, NOW, due), Duration::ZERO);
+        let far = later(NOW, Duration::from_secs(10 * 365 * 24 * 3600));
+        for failed in [false, true] {
+            assert_eq!(wait(&every, Due { at: far, failed }, NOW), Duration::from_secs(990));
+        }
+        assert_eq!(wait(&every, due(NOW), far), Duration::ZERO);
+        let cron = daily();
+        let next = next(&cron, &Ended::UpToDate, NOW, 7);
+        assert_eq!(wait(&cron, due(far), NOW), until(next, NOW));
+    }
+
+    /// Once a day, twelve hours from `NOW`, wherever we are.
+    fn daily() -> Schedule {
+        let at = Local.from_utc_datetime(&later(NOW, Duration::from_secs(12 * 3600)).naive_utc());
+        Schedule::Cron(Box::new(at.format("%-M %-H * * *").to_string().parse().unwrap()))
+    }
+
+    #[test]
+    fn the_calendar_alone_says_when_a_feed_with_cron_is_due() {
+        let at = next(&daily(), &Ended::UpToDate, NOW, 7);
+        assert_eq!(at, later(NOW, Duration::from_secs(12 * 3600)));
+        assert_eq!(wait(&daily(), due(at), NOW), Duration::from_secs(12 * 3600));
+    }
+
+    #[test]
+    fn what_needs_an_administrator_waits_longer_than_its_interval() {
+        for seconds in [30, 900] {
+            let every = Schedule::Every(Duration::from_secs(seconds));
+            let at = next(&every, &failed(None, true), NOW, 7);
+            assert_eq!(wait(&every, Due { at, failed: true }, NOW), ADMIN_PACE);
+        }
+    }
+
+    #[test]
+    fn an_interval_that_was_made_shorter_counts_at_once() {
+        let at = next(&Schedule::Every(Duration::from_secs(900)), &Ended::UpToDate, NOW, 7);
+        let every = Schedule::Every(Duration::from_secs(30));
+        assert_eq!(wait(&every, due(at), NOW), Duration::from_secs(33));
     }
 }

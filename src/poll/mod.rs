@@ -69,6 +69,15 @@ pub struct Feed {
     pub told: Told,
 }
 
+/// When a feed is polled next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// The time, as it was chosen after the poll before.
+    pub at: DateTime<Utc>,
+    /// That poll failed: it may be a wait for an administrator, or one that the server asked for.
+    pub failed: bool,
+}
+
 /// How a poll ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Ended {
@@ -202,12 +211,11 @@ impl Feed {
 
     /// When the feed is to be polled next, as the ledger has it; `None`: now. A feed that failed is due when the agent
     /// starts (somebody may have mended it), unless the server asked for a pause.
-    pub async fn next_poll(&self, starting: bool) -> Result<Option<DateTime<Utc>>> {
+    pub async fn next_poll(&self, starting: bool) -> Result<Option<Due>> {
         let Some(row) = self.row().await? else { return Ok(None) };
-        if starting && row.last_error.is_some() {
-            return Ok(row.not_before);
-        }
-        Ok(row.next_poll)
+        let failed = row.last_error.is_some();
+        let at = if starting && failed { row.not_before } else { row.next_poll };
+        Ok(at.map(|at| Due { at, failed }))
     }
 
     /// Notes when the feed is to be polled next.
