@@ -24,7 +24,7 @@ pub const WORKERS: usize = 4;
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectError {
     /// A file it names cannot be read.
-    #[error("server `{server}`: {key}: {error}")]
+    #[error("server `{server}`: {key}: cannot {error}")]
     File {
         /// The server's name.
         server: String,

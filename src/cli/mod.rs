@@ -84,7 +84,12 @@ impl Trouble {
 
 impl From<AgentError> for Trouble {
     fn from(error: AgentError) -> Trouble {
-        Trouble::failed(format!("cannot {error}"), error.hint())
+        let words = match &error {
+            AgentError::Store(_) | AgentError::System { .. } => format!("cannot {error}"),
+            // These begin with the table of the configuration.
+            AgentError::Connect(_) | AgentError::Group { .. } | AgentError::Query { .. } => error.to_string(),
+        };
+        Trouble::failed(words, error.hint())
     }
 }
 

@@ -139,10 +139,9 @@ pub(super) fn server_of(config: &Config, name: &str, file: &Path, keep: &Keep) -
 impl From<PeerError> for Trouble {
     fn from(error: PeerError) -> Trouble {
         let words = match &error {
-            PeerError::NoService { .. } => format!("cannot {error}"),
             PeerError::Wire(_) => format!("cannot ask the server: {error}"),
             PeerError::Unreadable { .. } => format!("cannot read the answer: {error}"),
-            PeerError::Refused { .. } => error.to_string(),
+            PeerError::NoService { .. } | PeerError::Refused { .. } => error.to_string(),
         };
         Trouble::failed(words, remedy(&error))
     }

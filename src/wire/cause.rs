@@ -133,7 +133,7 @@ fn of_certificate(error: &CertificateError) -> Cause {
             Some(untrusted) if untrusted.authority => Cause::admin(
                 "the server's certificate is that of an authority (usually a self-signed one)",
                 format!(
-                    "set tls.ca_file to it; or, if its key is the right one, tls.pin_sha256 = \"{}\"",
+                    "set tls.ca_file (by hand: --ca) to it; or, if its key is the right one, tls.pin_sha256 = \"{}\"",
                     untrusted.key
                 ),
             ),
@@ -173,7 +173,7 @@ fn other_name(presented: &[String]) -> Cause {
 }
 
 fn unknown_issuer(key: Option<&str>) -> Cause {
-    let mut hint = "set tls.ca_file to the certificate of its authority".to_owned();
+    let mut hint = "set tls.ca_file (by hand: --ca) to the certificate of its authority".to_owned();
     if let Some(key) = key {
         hint = format!("{hint}; or, if its key is the right one, tls.pin_sha256 = \"{key}\"");
     }

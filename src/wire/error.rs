@@ -187,7 +187,9 @@ impl WireError {
         match self {
             E::Settings { hint, .. } | E::Origin { hint, .. } | E::Connect { hint, .. } => hint,
             E::Secret(_) => "put the secret there, readable by the agent",
-            E::Plaintext { .. } => "use https, or set plaintext_credentials = true if the network is trusted",
+            E::Plaintext { .. } => {
+                "use https; or, if the network is trusted, a server in the configuration with plaintext_credentials = true"
+            }
             E::Redirect { .. } => "if that is the right address, put it into the configuration",
             E::Login { class: Class::Admin, .. } => "check the user name, the password and the login address",
             E::TooLarge { .. } => "raise max_response of the server, or shorten window of the feed",

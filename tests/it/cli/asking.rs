@@ -79,7 +79,7 @@ fn credentials_come_from_the_command_line_and_are_never_shown() {
 fn a_file_or_a_proxy_that_is_not_there_is_named() {
     let bench = Bench::new();
     let url = bench.practice.url("discovery");
-    bench.bare(["discover", &url, "--ca", "nowhere.pem"]).ended(1).complained("nowhere.pem");
+    bench.bare(["discover", &url, "--ca", "nowhere.pem"]).ended(1).complained(": tls.ca_file: cannot read nowhere.pem");
     let login = ["--username", "sensor", "--password-file", "nowhere.txt"];
     bench.bare([&["discover", url.as_str()][..], &login].concat()).ended(1).complained("nowhere.txt");
     bench.bare(["discover", &url, "--proxy", "http://127.0.0.1:1"]).ended(1).complained("proxy http://127.0.0.1:1");
@@ -128,7 +128,10 @@ fn a_server_without_collection_management_is_a_failure() {
     let bench = Bench::with(|options| {
         options.advertised.hidden.push(taxii_sync::taxii::message::ServiceType::CollectionManagement);
     });
-    bench.run(["collections", "hub"]).ended(1).complained("Collection Management Service");
+    bench
+        .run(["collections", "hub"])
+        .ended(1)
+        .complained("taxii-sync: the Collection Management Service of server `hub` cannot be found");
 }
 
 #[test]
