@@ -89,7 +89,7 @@ fn the_directories_the_unit_needs_are_made_for_the_user_it_runs_as() {
 fn the_unit_and_the_agent_agree_on_how_they_speak() {
     assert_eq!(values("Type"), ["notify"]);
     assert!(values("RestrictAddressFamilies").contains(&"AF_UNIX"), "READY=1 goes over a socket of the system");
-    assert!(UNIT.contains("\nExecReload=/bin/kill -HUP $MAINPID\n"));
+    assert!(UNIT.contains("\nExecReload=/usr/bin/taxii-sync check\nExecReload=/bin/kill -HUP $MAINPID\n"));
     let stop: u64 = values("TimeoutStopSec")[0].parse().unwrap();
     assert!(stop > 20, "the agent takes up to 20 s to end");
     for call in ["landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"] {
