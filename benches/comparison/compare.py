@@ -72,8 +72,8 @@ class Comparison:
     def push(self):
         self.make("files", "files-1000", 1000)
         source, who = self.data / "files-1000", self.who
-        costs = interleaved({"taxii-sync": who.agent_push(source, 16), "cabby": who.cabby_push(source)}, self.rounds, self.memory, 1000)
-        self.row("push, 1,000 files of 2.5 KB, 16 connections, in memory", costs)
+        costs = interleaved({"taxii-sync": who.agent_push(source, 32), "cabby": who.cabby_push(source)}, self.rounds, self.memory, 1000)
+        self.row("push, 1,000 files of 2.5 KB, 32 connections, in memory", costs)
 
     def memory_by_size(self):
         sizes = [1, 4, 16, 64] if self.quick else [1, 4, 16, 64, 256, 1024, 2048]
