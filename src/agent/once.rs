@@ -155,7 +155,8 @@ impl Agent {
     }
 }
 
-fn files(number: u64) -> String {
+/// So many files, in words.
+pub fn files(number: u64) -> String {
     if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
 }
 

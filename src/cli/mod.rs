@@ -1,6 +1,7 @@
 //! The commands, a file each, and what people see on a terminal.
 
 mod address;
+mod apart;
 mod args;
 mod check;
 mod collections;
@@ -169,7 +170,9 @@ fn read_config(file: &Path) -> Result<Loaded, String> {
     let bytes = disk::read_small(file, LONGEST)
         .map_err(|error| format!("cannot {error}; name another file with --config FILE or TAXII_SYNC_CONFIG"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", file.display()))?;
-    Config::parse(&text, &file.display().to_string()).map_err(|mistakes| mistakes.to_string())
+    let loaded = Config::parse(&text, &file.display().to_string()).map_err(|mistakes| mistakes.to_string())?;
+    apart::check(&loaded.config).map_err(|clash| format!("{}: {clash}", file.display()))?;
+    Ok(loaded)
 }
 
 /// Says what is worth a word in a configuration. A literal secret is, where others can read the file.

@@ -244,8 +244,11 @@ impl Status {
         let _ = writeln!(text, "feed {name}{gone}: {cursor}");
         let _ = writeln!(
             text,
-            "  {} files, {} bytes, {} in quarantine",
-            row.files_total, row.bytes_total, row.quarantined_total
+            "  {} {}, {} bytes, {} in quarantine",
+            row.files_total,
+            if row.files_total == 1 { "file" } else { "files" },
+            row.bytes_total,
+            row.quarantined_total
         );
         if let Some(address) = &row.address {
             let _ = writeln!(text, "  polled at {address}");

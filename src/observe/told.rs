@@ -48,6 +48,14 @@ impl Told {
         rounds.now.insert(what) && !known
     }
 
+    /// What was met in the round before and cannot be looked at in this one stands.
+    pub fn stands(&self, what: &str) {
+        let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if rounds.before.contains(what) {
+            rounds.now.insert(what.to_owned());
+        }
+    }
+
     /// A round has ended: gives what was not met in it any more, and is over.
     pub fn turn(&self) -> BTreeSet<String> {
         let mut rounds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -83,5 +91,16 @@ mod tests {
         told.turn();
         assert_eq!(told.turn().into_iter().collect::<Vec<_>>(), ["that", "this"]);
         assert!(told.first("this"), "it was over");
+    }
+
+    #[test]
+    fn what_cannot_be_looked_at_stands() {
+        let told = Told::default();
+        assert!(told.first("a"));
+        told.turn();
+        told.stands("a");
+        told.stands("b");
+        told.turn();
+        assert!(!told.first("a") && told.first("b"));
     }
 }

@@ -208,7 +208,8 @@ impl Peer {
             ServiceType::Inbox => "the Inbox Service",
             ServiceType::CollectionManagement => "the Collection Management Service",
         };
-        PeerError::NoService { service, server: self.name.clone(), why }
+        let asked = self.pinned.discovery.is_some();
+        PeerError::NoService { service, server: self.name.clone(), why, asked }
     }
 }
 

@@ -136,6 +136,8 @@ pub enum PeerError {
         server: String,
         /// Why.
         why: String,
+        /// Whether it was asked where its services are.
+        asked: bool,
     },
 }
 
@@ -156,6 +158,7 @@ impl PeerError {
             PeerError::Wire(error) => error.hint().to_owned(),
             PeerError::Unreadable { .. } => "check that the address is that of a TAXII service".to_owned(),
             PeerError::Refused { .. } => String::new(),
+            PeerError::NoService { asked: true, .. } => "pin its address in the configuration".to_owned(),
             PeerError::NoService { .. } => "pin its address in the configuration, or set `discovery`".to_owned(),
         }
     }

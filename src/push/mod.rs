@@ -10,6 +10,7 @@ mod by_hand;
 mod drop;
 mod inbox;
 mod leave;
+mod look;
 mod looked;
 mod message;
 mod receipt;

@@ -200,6 +200,20 @@ fn ten_thousand_blocks_in_a_part_are_all_there() {
 }
 
 #[test]
+fn blocks_that_a_part_holds_twice_are_one_file_however_many_they_are() {
+    let spot = Spot::new();
+    let output = spot.open();
+    let mut writer = output.part(at(0)).unwrap();
+    for number in 0..6000 {
+        take_in(&mut writer, Some(number / 2), b"<a/>");
+    }
+    let staged = spot.staged();
+    assert!(staged < 2 * 5000, "{staged} files: what is there twice goes while the part comes in");
+    let totals = output.commit(writer, &to(1), None, at(0)).unwrap();
+    assert_eq!((totals.files, spot.seen().len(), spot.staged()), (3000, 3000, 0));
+}
+
+#[test]
 fn a_faulty_block_goes_to_quarantine_with_its_reason() {
     let spot = Spot::new();
     let output = spot.open();

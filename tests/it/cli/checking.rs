@@ -41,6 +41,22 @@ fn without_online_nobody_is_asked() {
 }
 
 #[test]
+fn directories_that_a_link_makes_one_are_a_mistake() {
+    let bench = Bench::new();
+    for (outgoing, how) in [("output", "the same directory as"), ("output/more", "inside")] {
+        std::fs::create_dir_all(bench.path(outgoing)).unwrap();
+        std::os::unix::fs::symlink(bench.path(outgoing), bench.path("outgoing")).unwrap();
+        for command in ["check", "status"] {
+            bench.run([command]).ended(2).complained(&format!("{how} feeds.indicators.output; allowed: "));
+        }
+        std::fs::remove_file(bench.path("outgoing")).unwrap();
+    }
+    std::fs::create_dir(bench.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink(bench.path("elsewhere"), bench.path("outgoing")).unwrap();
+    bench.run(["check"]).ended(0);
+}
+
+#[test]
 fn what_works_is_said_with_what_is_used_and_why() {
     let bench = Bench::new();
     let findings = findings(&bench, 0);
