@@ -1,7 +1,7 @@
 //! A look at the ledger every few seconds, for those outside: the metrics file, systemd's status, and a line in the log
 //! where something became worth knowing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -32,6 +32,16 @@ const SHARE: u32 = 20;
 /// … unless that would make the metrics look stale.
 const LONGEST: Duration = Duration::from_secs(60);
 
+/// What a look saw. As long as all of it stays, the next one would see the same, but for the time that passes.
+#[derive(Debug)]
+struct Seen {
+    at: Instant,
+    version: i64,
+    config: Arc<Config>,
+    troubles: BTreeMap<String, String>,
+    line: String,
+}
+
 /// Looks, and remembers what it has told.
 #[derive(Debug)]
 pub(super) struct Looker {
@@ -45,17 +55,26 @@ pub(super) struct Looker {
     failed: bool,
     /// Feeds, and what of them was said.
     concerns: BTreeSet<(String, &'static str)>,
+    seen: Option<Seen>,
 }
 
 impl Looker {
     /// One that has told nothing yet.
     pub(super) fn new(clock: Clock, drops: Drops) -> Looker {
-        Looker { clock, drops, ledger: None, written: None, failed: false, concerns: BTreeSet::new() }
+        Looker { clock, drops, ledger: None, written: None, failed: false, concerns: BTreeSet::new(), seen: None }
     }
 
     /// Looks at the ledger, writes the metrics where they are due, and tells of what has changed. Gives the status in a
     /// line, where there is one. Blocks.
-    pub(super) fn look(&mut self, config: &Config, up: Up) -> Option<String> {
+    pub(super) fn look(&mut self, config: &Arc<Config>, up: Up) -> Option<String> {
+        if up == Up::Yes
+            && let Some(line) = self.unchanged(config)
+        {
+            return Some(line);
+        }
+        // What changes from here on is for the next look.
+        let (at, troubles) = (self.clock.moment(), self.drops.troubles());
+        let version = self.ledger.as_ref().and_then(|ledger| ledger.version().ok());
         let status = self.status(config);
         if let Some(textfile) = &config.metrics_textfile {
             let written = match &status {
@@ -64,9 +83,24 @@ impl Looker {
             };
             self.tell_of_metrics(written);
         }
+        self.seen = None;
         let status = status.ok()?;
         self.tell_of_concerns(&status);
-        Some(status.to_line())
+        let line = status.to_line();
+        self.seen = version.map(|version| Seen { at, version, config: config.clone(), troubles, line: line.clone() });
+        Some(line)
+    }
+
+    /// The line of the last look, where there is nothing new and nothing to be written.
+    fn unchanged(&self, config: &Arc<Config>) -> Option<String> {
+        let (seen, ledger) = (self.seen.as_ref()?, self.ledger.as_ref()?);
+        let due = config.metrics_textfile.is_some() && self.written.is_none_or(|(at, _)| self.clock.since(at) >= WRITE);
+        let stays = !due
+            && self.clock.since(seen.at) < LONGEST
+            && Arc::ptr_eq(&seen.config, config)
+            && seen.troubles == self.drops.troubles()
+            && ledger.version().is_ok_and(|version| version == seen.version);
+        stays.then(|| seen.line.clone())
     }
 
     fn write(&mut self, config: &Config, status: &Status, textfile: &Path, up: Up) -> Result<(), String> {
@@ -181,5 +215,34 @@ async fn look(mut looker: Looker, config: Arc<Config>, up: Up) -> (Looker, Optio
             // The runtime ends, and we with it.
             Err(_) => std::future::pending().await,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_change_is_not_looked_at_again_and_what_changes_is_seen_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let ledger = Ledger::open(dir.path()).unwrap();
+        let feed = ledger.feed("f", "one").unwrap().id;
+        let text = format!(
+            "state_dir = {:?}\n[servers.s]\npoll = \"http://127.0.0.1/\"\n\
+             [feeds.f]\nserver = \"s\"\ncollection = \"c\"\noutput = \"/nowhere\"\n",
+            dir.path()
+        );
+        let config = Arc::new(Config::parse(&text, "config").unwrap().config);
+        let clock = Clock::system();
+        let mut looker = Looker::new(clock.clone(), Drops::default());
+        let mut look = |config| (looker.look(config, Up::Yes).unwrap(), looker.seen.as_ref().map(|seen| seen.at));
+        look(&config);
+        let (line, at) = look(&config);
+        assert_eq!((line.as_str(), at.is_some()), ("healthy", true));
+        assert_eq!(look(&config).1, at, "nothing has changed");
+        ledger.note_error(feed, clock.now(), "no route", None, 0).unwrap();
+        assert_eq!(look(&config).0, "trouble with feed f");
+        let (_, at) = look(&config);
+        assert_ne!(look(&Arc::new(Config::clone(&config))).1, at, "another configuration");
     }
 }

@@ -63,7 +63,7 @@ impl Agent {
         pushed.feeds = polled.feeds;
         pushed.failed_feeds = polled.failed_feeds;
         pushed.quarantined = polled.quarantined;
-        let (mut looker, config) = (Looker::new(self.clock.clone(), self.drops.clone()), config.clone());
+        let (mut looker, config) = (Looker::new(self.clock.clone(), self.drops.clone()), Arc::new(config.clone()));
         // A look that panics has nothing to write; the summary stands.
         let _ = spawn_blocking(move || looker.look(&config, Up::Once)).await;
         Ok(pushed)

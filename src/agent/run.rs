@@ -28,7 +28,7 @@ const WATCHED: Duration = Duration::from_millis(1500);
 const POLLS: usize = 24;
 
 /// How often a feed that waits looks at the clock, which somebody may have set.
-const GLANCE: Duration = Duration::from_secs(60);
+const GLANCE: Duration = Duration::from_secs(300);
 
 /// The bounds all feeds share.
 #[derive(Debug)]

@@ -59,6 +59,11 @@ pub struct FailedFile {
 }
 
 impl Ledger {
+    /// A number that is another one once somebody else has changed the ledger.
+    pub fn version(&self) -> Result<i64> {
+        self.read(|c| c.pragma_query_value(None, "data_version", |row| row.get(0)))
+    }
+
     /// Looks at everything, in one transaction.
     pub fn report(&self) -> Result<Report> {
         self.read(|c| {
