@@ -37,7 +37,7 @@ use crate::taxii::message::Query;
 
 pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
 use memory::LastWords;
-pub use once::{Summary, files};
+pub use once::Summary;
 pub use run::ReadConfig;
 
 /// `format_id` of a Default_Query (Default Query 1.0, section 1.1.1).

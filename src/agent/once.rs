@@ -11,7 +11,7 @@ use super::look::Looker;
 use super::{Agent, AgentError, Parts};
 use crate::config::Config;
 use crate::observe::metrics::Up;
-use crate::observe::{Standing, lines};
+use crate::observe::{Standing, files, lines};
 use crate::poll::{Ended, Feed};
 use crate::push::{Delivered, Looked};
 use crate::store::StoreError;
@@ -153,11 +153,6 @@ impl Agent {
             _ => UNTRIED,
         }
     }
-}
-
-/// So many files, in words.
-pub fn files(number: u64) -> String {
-    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
 }
 
 /// Feeds of one server one after the other, servers side by side.

@@ -8,7 +8,6 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::pulse::Pulse;
@@ -320,10 +319,10 @@ async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notifie
         Ok(None) | Err(_) => return,
     };
     let whole = schedule::wait(&feed.settings.schedule, due, feed.clock.now());
-    let begun = Instant::now();
+    let begun = feed.clock.moment();
     loop {
         // Whoever sets the clock meanwhile: a feed that became due is polled, and none waits longer than it was to.
-        let left = schedule::until(due.at, feed.clock.now()).min(whole.saturating_sub(begun.elapsed()));
+        let left = schedule::until(due.at, feed.clock.now()).min(whole.saturating_sub(feed.clock.since(begun)));
         if left.is_zero() {
             return;
         }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::confine::Confined;
 use super::output::complain;
 use super::{End, Result, Trouble, load, read_config, runtime, warn};
-use crate::agent::{self, Agent, ReadConfig, Summary};
+use crate::agent::{Agent, ReadConfig, Summary};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::observe;
@@ -63,13 +63,13 @@ fn say(summary: &Summary) {
     }
     if summary.refused > 0 {
         complain(
-            &format!("{} that were dropped cannot be sent", agent::files(summary.refused)),
+            &format!("{} that were dropped cannot be sent", observe::files(summary.refused)),
             "see DROP/failed: each has its receipt beside it",
         );
     }
     for (inbox, files, reason) in &summary.undelivered {
         complain(
-            &format!("inbox `{inbox}`: {} failed or still pending: {reason}", agent::files(*files)),
+            &format!("inbox `{inbox}`: {} failed or still pending: {reason}", observe::files(*files)),
             "see `taxii-sync status`; what is pending is tried again by the next run",
         );
     }

@@ -9,4 +9,5 @@ mod told;
 
 pub use concerns::span;
 pub use log::start_log;
+pub use status::files;
 pub use told::{Standing, Told, Trouble};

@@ -59,6 +59,11 @@ fn time(at: DateTime<Utc>) -> String {
     at.to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
+/// So many files, in words.
+pub fn files(number: u64) -> String {
+    if number == 1 { "1 file".to_owned() } else { format!("{number} files") }
+}
+
 /// How far the cursor is behind the server's clock, in seconds.
 fn lag(row: &FeedReport, now: DateTime<Utc>) -> Option<i64> {
     let server_now = server_now(now, believed(TimeDelta::milliseconds(row.skew)));
@@ -244,9 +249,8 @@ impl Status {
         let _ = writeln!(text, "feed {name}{gone}: {cursor}");
         let _ = writeln!(
             text,
-            "  {} {}, {} bytes, {} in quarantine",
-            row.files_total,
-            if row.files_total == 1 { "file" } else { "files" },
+            "  {}, {} bytes, {} in quarantine",
+            files(row.files_total),
             row.bytes_total,
             row.quarantined_total
         );

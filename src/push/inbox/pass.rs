@@ -30,8 +30,8 @@ const GATHERED: Duration = Duration::from_millis(50);
 /// Verdicts are recorded together that come in within this time, while others are under way …
 const RECORDED: Duration = Duration::from_millis(1);
 
-/// … or once so many of the messages that may be under way have landed.
-const SHARE: usize = 2;
+/// … or as soon as one in so many of those that may be under way has landed.
+const ONE_IN: usize = 2;
 
 /// After so many messages in a row that failed for passing reasons it is the inbox that is taken to be down, not the
 /// files.
@@ -194,7 +194,7 @@ impl<'a> Pass<'a> {
         if now.recording.is_some() || self.verdicts.messages == 0 {
             return None;
         }
-        let enough = self.verdicts.messages * SHARE >= self.walk.settings.connections as usize;
+        let enough = self.verdicts.messages * ONE_IN >= self.walk.settings.connections as usize;
         if !enough && !now.flying.is_empty() && self.record_at > self.walk.clock.moment() {
             return Some(self.record_at);
         }

@@ -128,10 +128,9 @@ fn a_server_without_collection_management_is_a_failure() {
     let bench = Bench::with(|options| {
         options.advertised.hidden.push(taxii_sync::taxii::message::ServiceType::CollectionManagement);
     });
-    bench
-        .run(["collections", "hub"])
-        .ended(1)
-        .complained("taxii-sync: the Collection Management Service of server `hub` cannot be found");
+    let ran = bench.run(["collections", "hub"]).ended(1);
+    let ran = ran.complained("taxii-sync: the Collection Management Service of server `hub` cannot be found");
+    ran.complained("\n  pin its address in the configuration\n");
 }
 
 #[test]
