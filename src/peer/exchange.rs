@@ -95,20 +95,20 @@ impl BlockSink for Nothing {
 
 /// Remote text for people: one line, control characters escaped, not too long.
 pub fn show_remote(text: &str) -> String {
-    let mut shown: String = text.chars().take(SHOWN).flat_map(visible).collect();
-    if text.chars().nth(SHOWN).is_some() {
-        shown.push('…');
+    let mut shown = String::new();
+    for (count, character) in text.chars().enumerate() {
+        match character {
+            _ if count == SHOWN => {
+                shown.push('…');
+                break;
+            }
+            '\n' | '\r' | '\t' => shown.push(' '),
+            // Escape sequences, and what turns the direction of writing around.
+            c if is_deceptive(c) => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
     }
     shown
-}
-
-fn visible(character: char) -> Box<dyn Iterator<Item = char>> {
-    match character {
-        '\n' | '\r' | '\t' => Box::new(std::iter::once(' ')),
-        // Escape sequences, and what turns the direction of writing around.
-        c if is_deceptive(c) => Box::new(c.escape_default()),
-        c => Box::new(std::iter::once(c)),
-    }
 }
 
 impl Peer {

@@ -104,13 +104,9 @@ impl Drops {
     pub(super) fn let_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let mut trouble = Ok(());
         for some in finished.chunks(TOGETHER as usize) {
-            let mut by_directory: HashMap<i64, Vec<FileId>> = HashMap::new();
-            for file in ledger.files(some)? {
-                by_directory.entry(file.directory).or_default().push(file.id);
-            }
-            for (directory, files) in by_directory {
+            for directory in ledger.directories_of(some)? {
                 if let Some(open) = self.get(directory) {
-                    trouble = trouble.and(open.let_these_leave(ledger, &files));
+                    trouble = trouble.and(open.let_these_leave(ledger, some));
                 }
             }
         }
@@ -141,10 +137,9 @@ impl Open {
         Ok(settled.len())
     }
 
-    /// Those of them that have not left meanwhile.
+    /// Those of them that are of this directory, and have not left meanwhile.
     fn let_these_leave(&self, ledger: &Ledger, finished: &[FileId]) -> Result<()> {
         let _alone = self.alone();
-        // What was taken over meanwhile leaves by way of the other one.
         let mut files = ledger.files(finished)?;
         files.retain(|file| file.directory == self.dir.id());
         self.let_leave(ledger, &files)

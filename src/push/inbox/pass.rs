@@ -22,7 +22,7 @@ use crate::taxii::status::backoff;
 use crate::taxii::time::later;
 
 /// So many files are looked up at once.
-const LOOKED_UP: u32 = 64;
+const LOOKED_UP: u32 = 256;
 
 /// Files leave together that are accepted within this time.
 const GATHERED: Duration = Duration::from_millis(50);
@@ -178,14 +178,15 @@ impl<'a> Pass<'a> {
         let room = (self.walk.settings.connections as usize).saturating_sub(taken);
         let batches = self.next_batches(room).await?;
         let walk = self.walk.clone();
-        now.preparing = (!batches.is_empty()).then(|| tokio::spawn(async move { walk.ready(batches).await }));
+        now.preparing = (!batches.is_empty()).then(|| tokio::spawn(Box::pin(async move { walk.ready(batches).await })));
         Ok(())
     }
 
     fn launch(&self, ready: Vec<Ready>, flying: &mut JoinSet<Landed>) {
         for ready in ready {
             let (walk, mode, batch) = (self.walk.clone(), self.patience(), ready.batch.clone());
-            flying.spawn(async move { (batch, walk.deliver(ready, mode).await) });
+            // A message under way takes much memory, which is not to be moved.
+            flying.spawn(Box::pin(async move { (batch, walk.deliver(ready, mode).await) }));
         }
     }
 

@@ -158,6 +158,12 @@ impl Dir {
         if self.stat(name)?.is_none_or(|stat| stat.kind != Kind::File) {
             return Ok(None);
         }
+        self.read_file(name)
+    }
+
+    /// The same for what was looked at before, or is only ever made by us.
+    pub fn read_file(&self, name: impl AsRef<OsStr>) -> Result<Option<FileReader>> {
+        let name = name.as_ref();
         match self.dir.open_file(name) {
             Ok(file) => FileReader::of(file, self.path.join(name)),
             Err(Errno::NOENT | Errno::LOOP | Errno::NXIO) => Ok(None),

@@ -106,7 +106,7 @@ impl DropDirectory {
 
     /// Copies a file into `sending/`, telling `inspect` its bytes.
     pub fn copy(&self, candidate: &Candidate, inspect: &mut dyn FnMut(&[u8])) -> Result<Copying> {
-        let Some(source) = self.dir.read(&candidate.name)? else {
+        let Some(source) = self.dir.read_file(&candidate.name)? else {
             return Ok(Copying::NotYet);
         };
         if !source.stat().same_file_and_bytes(&candidate.stat) {
@@ -137,7 +137,7 @@ impl DropDirectory {
         let Some(file) = copied.files.first_mut() else { return Ok(None) };
         // Where the file system shares the blocks, our copy is what is read: nobody can change it any more.
         let cloned = match file.clone_from(source) {
-            true => self.sending.read(format!("{}{}", copied.token, suffix::NEW))?,
+            true => self.sending.read_file(format!("{}{}", copied.token, suffix::NEW))?,
             false => None,
         };
         let (mut hasher, mut size) = (Sha256::new(), 0);
@@ -153,6 +153,10 @@ impl DropDirectory {
             inspect(piece);
             if cloned.is_none() {
                 file.write(piece)?;
+                if size == expected {
+                    // Whether there is more by now, the look at it afterwards says.
+                    return Ok(Some(hasher.finalize().into()));
+                }
             }
         }
     }
@@ -165,7 +169,7 @@ impl DropDirectory {
         write: impl FnOnce(&FileReader, &mut FileWriter) -> Result<u64, E>,
     ) -> Result<u64, E> {
         let name = format!("{}{}", copied.token, suffix::NEW);
-        let source = self.sending.read(name).map_err(StoreError::from)?;
+        let source = self.sending.read_file(name).map_err(StoreError::from)?;
         let source = source.ok_or_else(|| StoreError::Replaced(self.sending.path().to_owned()))?;
         let wire = format!("{}{}", copied.token, suffix::WIRE);
         let mut file = self.sending.create(wire, 0o600).map_err(StoreError::from)?;

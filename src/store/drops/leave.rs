@@ -180,19 +180,13 @@ impl DropDirectory {
     /// Every step can be done again after a crash. `false`: somebody else has the name.
     fn move_out(&self, one: &Finished, name: &OsStr) -> Result<bool> {
         let (place, file, receipt) = (self.place(one.end), &one.file, names::receipt(name));
-        let copy = self.sending.stat(&file.token)?;
-        let taken = place.stat(name)?.is_some();
-        let Some(copy) = copy else {
+        let Some(copy) = self.sending.stat(&file.token)? else {
             // It had left before. A crash may have kept its receipt behind; a reader may have taken both.
-            if !taken || self.sending.rename(writing(file), place, &receipt)? != Renamed::Done {
+            if place.stat(name)?.is_none() || self.sending.rename(writing(file), place, &receipt)? != Renamed::Done {
                 self.sending.remove(writing(file))?;
             }
             return Ok(true);
         };
-        if taken {
-            self.take_back(file, place, &receipt)?;
-            return Ok(false);
-        }
         if self.sending.rename(writing(file), place, &receipt)? == Renamed::TargetExists {
             if !self.sending.same_bytes(writing(file), place, &receipt)? {
                 return Ok(false);

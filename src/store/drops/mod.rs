@@ -202,7 +202,7 @@ impl DropDirectory {
     /// Opens what is sent of a file.
     pub fn body(&self, file: &FileRow) -> Result<FileReader> {
         let name = if file.wire { format!("{}{}", file.token, suffix::WIRE) } else { file.token.clone() };
-        self.sending.read(&name)?.ok_or_else(|| StoreError::CopyGone(self.sending.path().join(name)))
+        self.sending.read_file(&name)?.ok_or_else(|| StoreError::CopyGone(self.sending.path().join(name)))
     }
 }
 

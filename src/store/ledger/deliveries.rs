@@ -351,8 +351,9 @@ fn record(t: &Transaction<'_>, one: &Settled, at: DateTime<Utc>) -> rusqlite::Re
     }
     if one.outcome == Some(Outcome::Accepted) {
         t.prepare_cached(
-            "INSERT OR REPLACE INTO accepted (inbox, sha256, at)
-             SELECT ?2, sha256, ?3 FROM file WHERE id = ?1 AND sha256 IS NOT NULL",
+            "INSERT INTO accepted (inbox, sha256, at)
+             SELECT ?2, sha256, ?3 FROM file WHERE id = ?1 AND sha256 IS NOT NULL
+             ON CONFLICT (inbox, sha256) DO UPDATE SET at = excluded.at",
         )?
         .execute(params![one.file, one.inbox, at])?;
     }
@@ -360,8 +361,9 @@ fn record(t: &Transaction<'_>, one: &Settled, at: DateTime<Utc>) -> rusqlite::Re
     if one.outcome.is_none() {
         return Ok(false);
     }
-    t.prepare_cached("UPDATE file SET owed = owed - 1 WHERE id = ?1 RETURNING owed = 0")?
-        .query_row([one.file], |row| row.get(0))
+    // Not by RETURNING, for which SQLite makes a table each time.
+    t.prepare_cached("UPDATE file SET owed = owed - 1 WHERE id = ?1")?.execute([one.file])?;
+    t.prepare_cached("SELECT owed = 0 FROM file WHERE id = ?1")?.query_row([one.file], |row| row.get(0))
 }
 
 fn count(t: &Transaction<'_>, one: &Settled, at: i64) -> rusqlite::Result<()> {

@@ -1,9 +1,10 @@
 //! Dropped files, from their admission to their end.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use chrono::{DateTime, Utc};
-use rusqlite::{Connection, Row, Transaction, named_params, params};
+use rusqlite::{Connection, OptionalExtension, Row, Transaction, named_params, params};
 
 use super::deliveries::Outcome;
 use super::feeds::instant;
@@ -177,6 +178,18 @@ impl Ledger {
                 rows.extend(files(c, "WHERE id = ?1", [id])?);
             }
             Ok(rows)
+        })
+    }
+
+    /// The drop directories of files; of those that are there.
+    pub fn directories_of(&self, ids: &[FileId]) -> Result<BTreeSet<i64>> {
+        self.read_at_once(|c| {
+            let mut statement = c.prepare_cached("SELECT directory FROM file WHERE id = ?1")?;
+            let mut directories = BTreeSet::new();
+            for id in ids {
+                directories.extend(statement.query_row([id], |row| row.get::<_, i64>(0)).optional()?);
+            }
+            Ok(directories)
         })
     }
 

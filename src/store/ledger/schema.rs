@@ -1,5 +1,6 @@
 //! The tables, and how an older ledger becomes a newer one.
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this program writes; `PRAGMA user_version` holds it. 0 is an empty database.
@@ -202,6 +203,8 @@ pub(super) fn prepare(connection: &mut Connection) -> rusqlite::Result<Option<i6
     connection.pragma_update(None, "journal_mode", "WAL")?;
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.pragma_update(None, "journal_size_limit", 16 << 20)?;
+    // The same plan whatever is asked for: a statement is planned once.
+    connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(64);
     if found < FORMAT {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
