@@ -64,6 +64,11 @@ pub fn inbox_address(inbox: &str, address: &str) {
     info!(inbox, address, "is sent to at another address than before, or for the first time");
 }
 
+/// Something odd about an address that a server advertises.
+pub fn address_remark(server: &str, remark: &str) {
+    warn!(server, remark, "what the server advertises is odd");
+}
+
 /// The server cannot say where its services are.
 pub fn address_of_before(server: &str, address: &str) {
     warn!(server, address, "the server cannot be asked where its services are: going on with what it said before");

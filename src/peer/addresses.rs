@@ -125,18 +125,27 @@ impl Peer {
         if let Some(url) = self.pinned_address(service) {
             return Ok(Found { url, source: Source::Pinned, remarks: Vec::new(), old: None });
         }
+        let mut wrong = Vec::new();
         if let Some(name) = collection
             && let Ok(Some((all, base))) = self.described().await
             && let Some(described) = all.iter().find(|one| one.name == name)
         {
             let candidates = services::from_collection(described, service, self.version, &base);
-            if let Ok(found) = self.choose(candidates, service, Source::Collection) {
-                return Ok(found);
+            match self.choose(candidates, Source::Collection) {
+                Ok(found) => return Ok(found),
+                Err(what) => wrong = what,
             }
         }
-        self.advertised(service)
-            .await?
-            .ok_or_else(|| self.no_service(service, "the server does not advertise one".into()))
+        match self.advertised(service).await? {
+            Some(mut found) => {
+                found
+                    .remarks
+                    .extend(wrong.iter().map(|what| format!("the collection information says otherwise: {what}")));
+                Ok(found)
+            }
+            None if wrong.is_empty() => Err(self.no_service(service, "the server does not advertise one".to_owned())),
+            None => Err(self.unusable(service, &wrong)),
+        }
     }
 
     fn stands(&self, answer: &Stands) -> bool {
@@ -174,11 +183,11 @@ impl Peer {
         if candidates.is_empty() {
             return Ok(None);
         }
-        self.choose(candidates, service, Source::Discovery).map(Some)
+        self.choose(candidates, Source::Discovery).map(Some).map_err(|wrong| self.unusable(service, &wrong))
     }
 
     /// The first candidate that requests may go to, or what is wrong with each of them.
-    fn choose(&self, candidates: Vec<Candidate>, service: ServiceType, source: Source) -> Result<Found, PeerError> {
+    fn choose(&self, candidates: Vec<Candidate>, source: Source) -> Result<Found, Vec<String>> {
         let mut wrong = Vec::new();
         for candidate in candidates {
             let address = self.shown_address(&candidate);
@@ -191,7 +200,11 @@ impl Peer {
                 },
             }
         }
-        Err(self.no_service(service, format!("what it advertises cannot be used: {}", wrong.join("; "))))
+        Err(wrong)
+    }
+
+    fn unusable(&self, service: ServiceType, wrong: &[String]) -> PeerError {
+        self.no_service(service, format!("what it advertises cannot be used: {}", wrong.join("; ")))
     }
 
     /// An address as it was advertised, without the user information and the query that it may have.

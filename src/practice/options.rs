@@ -165,6 +165,8 @@ pub struct Asynchronous {
 pub struct Advertised {
     /// How addresses are written.
     pub addresses: Addresses,
+    /// How discovery writes them, where it does otherwise.
+    pub discovered: Option<Addresses>,
     /// One address for all services, as hailataxii had it; requests are told apart by their message.
     pub one_url: bool,
     /// Services that discovery does not mention, though they answer.

@@ -19,11 +19,13 @@ impl Call<'_> {
     }
 
     fn instance(&self, service: ServiceType, inbox: Option<&InboxSpec>) -> ServiceInstance {
+        let advertised = &self.options.advertised;
+        let addresses = advertised.discovered.as_ref().unwrap_or(&advertised.addresses);
         ServiceInstance {
             service_type: Some(service),
             service_version: self.version().services_id().to_owned(),
             available: Some(true),
-            contact: self.contact(service, inbox),
+            contact: self.contact_as(addresses, service, inbox),
             supported_queries: Vec::new(),
             content_bindings: inbox.map(|inbox| inbox.content_bindings.clone()).unwrap_or_default(),
             message: Some("A practice server: nothing outlives it".to_owned()),

@@ -134,6 +134,10 @@ impl Call<'_> {
 
     /// Where a service is reached, as it is advertised.
     fn contact(&self, service: ServiceType, inbox: Option<&InboxSpec>) -> Contact {
+        self.contact_as(&self.options.advertised.addresses, service, inbox)
+    }
+
+    fn contact_as(&self, addresses: &Addresses, service: ServiceType, inbox: Option<&InboxSpec>) -> Contact {
         let path = match service {
             _ if self.options.advertised.one_url => ONE_URL.to_owned(),
             ServiceType::Discovery => format!("{BASE}discovery"),
@@ -141,7 +145,7 @@ impl Call<'_> {
             ServiceType::Poll => format!("{BASE}poll"),
             ServiceType::Inbox => format!("{BASE}{}", inbox.map_or("inbox".to_owned(), InboxSpec::path)),
         };
-        let (origin, scheme) = match &self.options.advertised.addresses {
+        let (origin, scheme) = match addresses {
             Addresses::Absolute => (self.origin, Scheme::Http),
             Addresses::Relative => ("", Scheme::Http),
             Addresses::Origin(origin) if origin.starts_with("https:") => (origin.as_str(), Scheme::Https),

@@ -124,6 +124,7 @@ impl InboxWalk {
             if found.old.is_some() {
                 lines::address_of_before(&self.peer.name, &text);
             }
+            found.remarks.iter().for_each(|remark| lines::address_remark(&self.peer.name, &self.shown(remark)));
         }
         Ok(())
     }

@@ -40,6 +40,22 @@ fn an_advertised_address_of_localhost_is_noticed_and_not_used() {
 }
 
 #[test]
+fn where_a_collection_names_an_address_elsewhere_what_discovery_says_is_used_and_told() {
+    let world = World::with(|options| {
+        options.advertised.addresses = Addresses::Origin("http://localhost:9000".to_owned());
+        options.advertised.discovered = Some(Addresses::Absolute);
+    });
+    let world = world.discovered().feed("").inbox("collections = [\"default\"]\n").drop_directory("");
+    world.add(minutes_ago(10), &numbered(1));
+    world.drop_file("a.json", "{\"type\": \"bundle\", \"spec_version\": \"2.0\", \"id\": 1}");
+    let said = world.run_once();
+    said.ended(0).said("http://localhost:9000/services/poll").said("http://localhost:9000/services/inbox");
+    said.said("pin this address").said("trusted_origins");
+    assert_eq!((world.texts(), world.sent()), (vec![numbered(1)], vec!["a.json".to_owned()]));
+    assert_eq!(address(&world), format!("{} (as discovery says)", world.practice.url("poll")));
+}
+
+#[test]
 fn what_was_found_is_used_after_a_restart_while_discovery_is_down() {
     for_each([html(503), html(500), Act::status("FAILURE"), Act::bytes("")], |trouble| {
         let world = World::new().discovered().feed("").inbox("").drop_directory("");
