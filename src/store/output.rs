@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, Builder, ScopedJoinHandle};
 
 use chrono::{DateTime, Utc};
@@ -25,7 +25,7 @@ pub struct Output {
     pub(super) group: Option<u32>,
     output: Dir,
     /// A poll by hand makes it only when there is something to put there.
-    quarantine: Option<Dir>,
+    quarantine: OnceLock<Dir>,
     identity: String,
 }
 
@@ -122,8 +122,8 @@ impl Output {
         let Manner { mode, group, staging } = manner;
         let (output, _) = Dir::make_for(path, 0o755, group)?;
         let quarantine = match staging {
-            Staging::Kept => Some(quarantine(&output)?),
-            Staging::Own(_) => None,
+            Staging::Kept => OnceLock::from(quarantine(&output)?),
+            Staging::Own(_) => OnceLock::new(),
         };
         let staging = output.sub(&staging.name(), 0o700)?;
         if !staging.lock()? {
@@ -233,11 +233,14 @@ impl Output {
         }
     }
 
-    fn destination(&self, place: Place) -> Result<Dir> {
-        match (place, &self.quarantine) {
-            (Place::Output, _) => Ok(self.output.clone()),
-            (Place::Quarantine, Some(made)) => Ok(made.clone()),
-            (Place::Quarantine, None) => quarantine(&self.output),
+    fn destination(&self, place: Place) -> Result<&Dir> {
+        match (place, self.quarantine.get()) {
+            (Place::Output, _) => Ok(&self.output),
+            (Place::Quarantine, Some(made)) => Ok(made),
+            (Place::Quarantine, None) => {
+                let made = quarantine(&self.output)?;
+                Ok(self.quarantine.get_or_init(|| made))
+            }
         }
     }
 
@@ -300,8 +303,7 @@ impl Output {
     }
 
     fn hand_over_block(&self, part: PartId, block: &BlockRow, there: bool, again: Again) -> Result<()> {
-        let (staged, beside) = (staged_name(part, block.seq), beside_name(part, block.seq));
-        if there && self.place(block, &staged, &beside)? {
+        if there && self.place(part, block)? {
             return Ok(());
         }
         if again == Again::No {
@@ -312,7 +314,7 @@ impl Output {
         // It was handed over. A power cut may have kept its metadata behind; a reader may have taken it already.
         let to = self.destination(block.place)?;
         if block.beside && to.stat(&block.name)?.is_some() {
-            self.staging.rename(&beside, &to, with_beside(block.place, &block.name))?;
+            self.staging.rename(beside_name(part, block.seq), to, with_beside(block.place, &block.name))?;
         }
         Ok(())
     }
@@ -320,30 +322,34 @@ impl Output {
     /// Gives a staged file its final name, what stands beside it first. The name holds the label and the hash: a file
     /// that has it already is the same one, handed over before; if somebody has put another one there, ours is
     /// numbered. `false`: the staged file is gone since it was touched.
-    fn place(&self, block: &BlockRow, staged: &str, beside: &str) -> Result<bool> {
-        let to = &self.destination(block.place)?;
-        let mut put = false;
+    fn place(&self, part: PartId, block: &BlockRow) -> Result<bool> {
+        let to = self.destination(block.place)?;
+        let staged = &staged_name(part, block.seq);
+        let beside = &block.beside.then(|| beside_name(part, block.seq));
         for number in 0.. {
             let name = names::numbered(OsStr::new(&block.name), number);
-            let name_beside = with_beside(block.place, &name);
-            put = block.beside && self.staging.rename(beside, to, &name_beside)? == Renamed::Done;
+            let mut put = None;
+            if let Some(beside) = beside {
+                let name = with_beside(block.place, &name);
+                put = (self.staging.rename(beside, to, &name)? == Renamed::Done).then_some((name, beside));
+            }
             let renamed = self.staging.rename(staged, to, &name)?;
-            if renamed == Renamed::Done {
-                break;
-            }
-            if renamed == Renamed::TargetExists && self.staging.same_bytes(staged, to, &name)? {
+            let there = renamed == Renamed::TargetExists && self.staging.same_bytes(staged, to, &name)?;
+            if there {
                 self.staging.remove(staged)?;
+            }
+            if there || renamed == Renamed::Done {
+                if let (Some(beside), None) = (beside, put) {
+                    self.staging.remove(beside)?;
+                }
                 break;
             }
-            if put {
-                to.rename(&name_beside, &self.staging, beside)?;
+            if let Some((name, beside)) = put {
+                to.rename(name, &self.staging, beside)?;
             }
             if renamed == Renamed::SourceAbsent {
                 return Ok(false);
             }
-        }
-        if block.beside && !put {
-            self.staging.remove(beside)?;
         }
         Ok(true)
     }
