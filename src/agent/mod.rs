@@ -261,7 +261,8 @@ fn read_query(feed: &str, path: &Path) -> Result<Query, AgentError> {
     Ok(Query { format_id: DEFAULT_QUERY.to_owned(), xml })
 }
 
-fn group_number(feed: &str, group: &str) -> Result<u32, AgentError> {
+/// The number of a group, for a feed.
+pub fn group_number(feed: &str, group: &str) -> Result<u32, AgentError> {
     match nix::unistd::Group::from_name(group) {
         Ok(Some(found)) => Ok(found.gid.as_raw()),
         Ok(None) => Err(AgentError::Group { feed: feed.to_owned(), group: group.to_owned() }),

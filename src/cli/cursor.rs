@@ -25,7 +25,7 @@ pub(super) fn cursor(file: &Path, command: &CursorCommand) -> Result<End> {
     match command {
         CursorCommand::Show { feed, output } => show(file, &config, feed.as_deref(), output.json),
         CursorCommand::Set { feed, to, again } => {
-            let mut ours = Locked::take(file, &config, feed)?;
+            let ours = Locked::take(file, &config, feed)?;
             let cursor = ours.wanted(to)?;
             let forget = again.then_some(cursor.at);
             ours.moved(Some(&cursor), forget)
@@ -75,8 +75,8 @@ fn row_json(config: &Config, name: &str, row: Option<&FeedRow>) -> Value {
 /// A feed whose cursor nobody else moves meanwhile.
 struct Locked {
     name: String,
+    identity: String,
     ledger: Ledger,
-    row: FeedRow,
     now: DateTime<Utc>,
     _lock: crate::store::disk::Lock,
 }
@@ -93,14 +93,15 @@ impl Locked {
             error => error.into(),
         })?;
         let ledger = agent::open_ledger(&config.state_dir)?;
-        let row = ledger.feed(name, &poll::identity(settings, query.as_ref()))?;
-        Ok(Locked { name: name.to_owned(), ledger, row, now: Clock::system().now(), _lock: lock })
+        let identity = poll::identity(settings, query.as_ref());
+        Ok(Locked { name: name.to_owned(), identity, ledger, now: Clock::system().now(), _lock: lock })
     }
 
     /// A cursor is never ahead of the server's clock: what it skips might still come.
     fn wanted(&self, to: &When) -> Result<Cursor> {
         let wanted = to.timestamp(self.now);
-        let latest = server_now(self.now, believed(TimeDelta::milliseconds(self.row.skew)));
+        let skew = self.ledger.feed_by_name(&self.name)?.map_or(0, |row| row.skew);
+        let latest = server_now(self.now, believed(TimeDelta::milliseconds(skew)));
         if wanted.at > latest {
             let latest = Timestamp::new(latest, Precision::Seconds).text;
             let words = format!("{} is ahead of the server's clock, which is at {latest}", wanted.text);
@@ -109,10 +110,12 @@ impl Locked {
         Ok(Cursor { text: wanted.rfc3339(), at: wanted.at })
     }
 
-    fn moved(&mut self, cursor: Option<&Cursor>, forget: Option<DateTime<Utc>>) -> Result<End> {
-        self.ledger.move_cursor(self.row.id, cursor, forget)?;
+    fn moved(&self, cursor: Option<&Cursor>, forget: Option<DateTime<Utc>>) -> Result<End> {
+        // A feed that has become another one begins anew here; nothing may be wrong with the command any more.
+        let row = self.ledger.feed(&self.name, &self.identity)?;
+        self.ledger.move_cursor(row.id, cursor, forget)?;
         let text = |cursor: Option<&Cursor>| cursor.map_or("none", |cursor| cursor.text.as_str()).to_owned();
-        let (before, after) = (text(self.row.cursor.as_ref()), text(cursor));
+        let (before, after) = (text(row.cursor.as_ref()), text(cursor));
         let again = match (forget, cursor) {
             (None, _) => "what was handed over before is not handed over again",
             (Some(_), Some(_)) => "what was handed over later than that is handed over again",

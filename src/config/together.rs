@@ -4,6 +4,7 @@
 //! Each check looks only at keys that were read without a mistake, so that one mistake is not told twice.
 
 use std::collections::{BTreeMap, HashMap};
+use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
 use url::{Host, Url};
@@ -208,6 +209,14 @@ fn check_directories(walk: &mut Walk, config: &Config) {
     if let Some(path) = &config.metrics_textfile {
         let textfile = Directory { key: "metrics.textfile".to_owned(), path, compared: normal(path) };
         below(walk, &textfile, Some("state_dir"));
+        if let Some(other) = known.get(textfile.compared.as_path()) {
+            clash(walk, &textfile, other, "the same path as");
+        }
+        let ours = |name: &OsStr| name == "lock" || name.as_encoded_bytes().starts_with(b"ledger.db");
+        let beside = textfile.compared.parent() == Some(&normal(&config.state_dir));
+        if beside && textfile.compared.file_name().is_some_and(ours) {
+            clash(walk, &textfile, "state_dir", "a file of the agent's own in");
+        }
     }
 }
 

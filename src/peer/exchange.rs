@@ -181,6 +181,10 @@ impl Peer {
             // An error page is often no XML at all; what counts then is the HTTP status.
             Err(Decoding::Message(error @ DecodeError::NotTaxii { .. })) => Err(error.to_string()),
             Err(Decoding::Message(error)) if http != 200 => Err(error.to_string()),
+            Err(Decoding::Message(error @ (DecodeError::UnsupportedVersion { .. } | DecodeError::Encoding(_)))) => {
+                let (url, reason) = (shown_url(&url), error.to_string());
+                return Err(Trouble::Wire(WireError::Foreign { url, reason }));
+            }
             Err(Decoding::Message(error)) => {
                 return Err(Trouble::Unreadable { url: shown_url(&url), what: error.to_string() });
             }

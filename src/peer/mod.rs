@@ -95,11 +95,14 @@ pub struct Patience {
     pub within: Duration,
     /// A wait the server asks for is honoured at once up to this long; a longer one ends the poll.
     pub longest_wait: Duration,
+    /// For how long one result is waited for, however often the server asks for that.
+    pub waits: Duration,
 }
 
 impl Default for Patience {
     fn default() -> Patience {
-        Patience { retries: 2, within: Duration::from_secs(15), longest_wait: Duration::from_secs(10) }
+        let (within, longest_wait) = (Duration::from_secs(15), Duration::from_secs(10));
+        Patience { retries: 2, within, longest_wait, waits: Duration::from_secs(60) }
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) struct Facts {
     pub(super) collection: String,
     /// Subscription_ID.
     pub(super) subscription_id: Option<String>,
-    /// `result_id`, as far as it is known when the part is asked for.
+    /// `result_id`, as it was asked for; what the reply says counts more.
     pub(super) result_id: Option<String>,
     /// The part asked for.
     pub(super) part: u32,
@@ -185,6 +185,17 @@ impl BlockSink for Intake {
     fn write(&mut self, bytes: &[u8]) -> Result<()> {
         self.look_at_free_space(bytes.len() as u64)?;
         self.writer.write(bytes)
+    }
+
+    fn begins(&mut self, result_id: Option<&str>) {
+        if let Some(id) = result_id {
+            self.facts.result_id = Some(id.to_owned());
+        }
+    }
+
+    fn beyond(&mut self, bytes: &[u8]) -> Result<()> {
+        self.writer.pass_over(bytes);
+        Ok(())
     }
 
     fn cut(&mut self, range: Range<u64>) -> Result<()> {

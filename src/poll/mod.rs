@@ -396,6 +396,12 @@ impl Feed {
                     if let Some(skew) = thought.take() {
                         now = time::corrected(now, skew, self.skew(setting));
                     }
+                    if range.is_worn_out(&moved, now, &setting.pace) {
+                        let words =
+                            "the server shortens the range again and again: the rest is asked for by the next poll";
+                        let words = words.to_owned();
+                        return Err(Failure { words, hint: String::new(), not_before: None, admin: false });
+                    }
                     range.follow(&moved, now, &setting.pace)
                 }
                 Outcome::Moved { cursor: None, .. } | Outcome::Nothing => None,
@@ -417,19 +423,14 @@ impl Feed {
         Ok(row.cursor.map(|cursor| Timestamp { text: cursor.text, at: cursor.at }))
     }
 
-    /// Waits as long as a server asked for, where that is not too long.
-    async fn wait_until(&self, until: DateTime<Utc>, words: &str) -> Result<(), Failure> {
+    /// Waits as long as a server asked for, where that is not too long. Gives how long that was.
+    async fn wait_until(&self, until: DateTime<Utc>, words: &str) -> Result<Duration, Failure> {
         let wait = (until - self.clock.now()).to_std().unwrap_or_default();
         if wait > self.patience.longest_wait {
-            return Err(Failure {
-                words: format!("{words}; the next attempt is at {}", until.format("%Y-%m-%dT%H:%M:%SZ")),
-                hint: String::new(),
-                not_before: Some(until),
-                admin: false,
-            });
+            return Err(put_off(until, words));
         }
         self.pause(wait).await;
-        Ok(())
+        Ok(wait)
     }
 
     /// Waits, or less where the agent stops.
@@ -438,6 +439,16 @@ impl Feed {
             () = tokio::time::sleep(wait) => {}
             () = self.stop.cancelled() => {}
         }
+    }
+}
+
+/// The poll ends here, and goes on when the server said.
+fn put_off(until: DateTime<Utc>, words: &str) -> Failure {
+    Failure {
+        words: format!("{words}; the next attempt is at {}", until.format("%Y-%m-%dT%H:%M:%SZ")),
+        hint: String::new(),
+        not_before: Some(until),
+        admin: false,
     }
 }
 

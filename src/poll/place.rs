@@ -7,6 +7,7 @@ use super::{Failure, Feed, Setting, blocking};
 use crate::observe::lines;
 use crate::peer::{Found, PeerError};
 use crate::store::ledger::FeedRow;
+use crate::taxii::Version;
 use crate::taxii::exchange::{Progress, Range};
 use crate::taxii::message::{CollectionType, ServiceType};
 use crate::taxii::status::Class;
@@ -76,9 +77,14 @@ impl Feed {
     }
 
     /// The result that was under way, if the ledger holds one that this version can read. What came from an address
-    /// that is not allowed any more is not: nobody would ever get the rest of it.
+    /// that is not allowed any more is not, and TAXII 1.0 cannot ask for the rest of one: nobody would ever get it.
     pub(super) async fn under_way(&self, setting: &Setting) -> Result<Option<Progress>, Failure> {
         let Some(progress) = kept(&setting.row) else { return Ok(None) };
+        if self.peer.version == Version::V10 {
+            lines::result_abandoned(&self.name, "TAXII 1.0 has no Poll_Fulfillment");
+            self.forget(setting).await?;
+            return Ok(None);
+        }
         let address = progress.address.as_deref().and_then(|text| Url::parse(text).ok());
         let Some(gone) = address.filter(|url| self.peer.allows(url).is_err()) else {
             return Ok(Some(progress));

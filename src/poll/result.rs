@@ -8,7 +8,7 @@ use url::Url;
 
 use super::intake::{Facts, Intake};
 use super::tries::{Cuts, Tries, with_hint};
-use super::{Brought, Failure, Feed, Setting, blocking, saved};
+use super::{Brought, Failure, Feed, Setting, blocking, put_off, saved};
 use crate::observe::lines;
 use crate::peer::{Exchanged, Trouble, class_of, show_remote};
 use crate::store::ledger::After;
@@ -69,6 +69,7 @@ impl Feed {
     ) -> Result<Outcome, Failure> {
         let mut brought = Brought::default();
         let mut tries = Tries::new(self);
+        let mut waited = Duration::ZERO;
         loop {
             if self.stop.is_cancelled() {
                 return Ok(Outcome::Stopped);
@@ -96,7 +97,10 @@ impl Feed {
                 (Step::Wait { until, words }, _) => {
                     let words = self.shown(&words);
                     self.save(setting, &poll).await?;
-                    self.wait_until(until, &words).await?;
+                    if waited >= self.patience.waits {
+                        return Err(put_off(until, &words));
+                    }
+                    waited += self.wait_until(until, &words).await?;
                 }
                 (Step::Nothing { words }, _) => {
                     lines::nothing_to_report(&self.name, &self.shown(&words));

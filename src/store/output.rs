@@ -7,7 +7,7 @@ use std::thread::{self, Builder, ScopedJoinHandle};
 
 use chrono::{DateTime, Utc};
 
-use super::disk::{Dir, Renamed};
+use super::disk::{Dir, Kind, Renamed};
 use super::ledger::{After, BlockRow, FeedId, Ledger, PartId, Place, Totals};
 use super::staging::{PartWriter, beside_name, need_free, staged_name};
 use super::{IDENTITY, Result, StoreError, give_identity, has_identity, names};
@@ -364,8 +364,9 @@ impl Output {
         let mut count = 0;
         for name in self.output.list()? {
             let name = name?;
-            let name = name.as_encoded_bytes();
-            if !name.starts_with(b".") && !name.ends_with(b".meta.json") {
+            let bytes = name.as_encoded_bytes();
+            let ours = !bytes.starts_with(b".") && !bytes.ends_with(b".meta.json");
+            if ours && self.output.stat(&name)?.is_some_and(|stat| stat.kind == Kind::File) {
                 count += 1;
             }
             if count >= limit {

@@ -118,6 +118,16 @@ impl PartWriter {
         self.append(bytes)
     }
 
+    /// Takes the next bytes of a current content that is not going to be kept: they count for its hash and its size.
+    pub fn pass_over(&mut self, bytes: &[u8]) {
+        if self.content.file.is_none() {
+            self.content.hasher.update(&self.batch.bytes[self.content.start..]);
+            self.batch.bytes.truncate(self.content.start);
+        }
+        self.content.hasher.update(bytes);
+        self.content.size += bytes.len() as u64;
+    }
+
     /// What is held of the current content.
     fn held(&self) -> &[u8] {
         &self.batch.bytes[self.content.start..]

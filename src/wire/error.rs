@@ -113,7 +113,15 @@ pub enum WireError {
         /// The limit, in bytes.
         limit: u64,
     },
-    /// The body is compressed in a way we did not ask for, or its compression is damaged.
+    /// The reply is in a version, an encoding or a compression that is not spoken here: so will the next one be.
+    #[error("the reply of {url} cannot be read: {reason}")]
+    Foreign {
+        /// The address.
+        url: String,
+        /// What it is.
+        reason: String,
+    },
+    /// The compression of the body is damaged.
     #[error("the reply of {url} cannot be decompressed: {reason}")]
     Encoding {
         /// The address.
@@ -173,7 +181,7 @@ impl WireError {
                 Class::Admin
             }
             // The same reply will be as long tomorrow.
-            E::TooLarge { .. } => Class::Admin,
+            E::TooLarge { .. } | E::Foreign { .. } => Class::Admin,
             E::Login { class, .. } | E::Connect { class, .. } => *class,
             E::Timeout { .. } | E::Broken { .. } | E::CutShort { .. } | E::Encoding { .. } | E::File { .. } => {
                 Class::Transient
@@ -192,6 +200,9 @@ impl WireError {
             }
             E::Redirect { .. } => "if that is the right address, put it into the configuration",
             E::Login { class: Class::Admin, .. } => "check the user name, the password and the login address",
+            E::Foreign { .. } => {
+                "check the address and `taxii` of the server, and what proxies on the way do to its replies"
+            }
             E::TooLarge { .. } => "raise max_response of the server, or shorten window of the feed",
             E::Timeout { limit: Limit::Connect, .. } => "check the address, the firewall and connect_timeout",
             E::Timeout { limit: Limit::Idle, .. } => "if the server is only slow, raise idle_timeout",
@@ -205,7 +216,8 @@ impl WireError {
     pub fn outcome_unknown(&self) -> bool {
         match self {
             WireError::Timeout { unknown, .. } | WireError::Broken { unknown, .. } => *unknown,
-            WireError::CutShort { .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => true,
+            WireError::CutShort { .. } | WireError::TooLarge { .. } => true,
+            WireError::Encoding { .. } | WireError::Foreign { .. } => true,
             _ => false,
         }
     }
@@ -223,6 +235,7 @@ impl WireError {
             | E::Broken { url, reason, .. }
             | E::CutShort { url, reason, .. }
             | E::Encoding { url, reason }
+            | E::Foreign { url, reason }
             | E::File { url, reason } => vec![url, reason],
             E::Plaintext { url } | E::Timeout { url, .. } | E::TooLarge { url, .. } => vec![url],
         };

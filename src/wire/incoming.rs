@@ -161,7 +161,7 @@ impl Incoming {
                 Ok((count > 0).then(|| buffer.split().freeze()))
             }
             Incoming::Deflate(_) => Ok(None),
-            Incoming::Unknown(encoding) => Err(WireError::Encoding {
+            Incoming::Unknown(encoding) => Err(WireError::Foreign {
                 url: url.to_owned(),
                 reason: format!("its Content-Encoding is {encoding:?}, and only gzip and deflate were asked for"),
             }),

@@ -24,8 +24,12 @@ use crate::taxii::message::ServiceType;
 use crate::taxii::time::later;
 
 /// Somebody waits, and a result that is not waited for is lost.
-const PATIENCE: Patience =
-    Patience { retries: 1, within: Duration::from_secs(15), longest_wait: Duration::from_secs(300) };
+const PATIENCE: Patience = Patience {
+    retries: 1,
+    within: Duration::from_secs(15),
+    longest_wait: Duration::from_secs(300),
+    waits: Duration::from_secs(300),
+};
 
 /// A server's clock may be a little short of the end that is asked for: that is not asked for again and again. The end
 /// itself lies later by as much, so that nothing is left out.

@@ -356,6 +356,11 @@ fn broken_directories() {
                 &["feeds.g.output", "(inside state_dir)"],
             ),
             ("[metrics]\ntextfile = ▸\"/out/metrics.prom\"", &["metrics.textfile", "(inside feeds.f.output)"]),
+            ("[metrics]\ntextfile = ▸\"/out/\"", &["metrics.textfile", "(the same path as feeds.f.output)"]),
+            (
+                "[metrics]\ntextfile = ▸\"/var/lib/taxii-sync/ledger.db-wal\"",
+                &["metrics.textfile", "(a file of the agent's own in state_dir)"],
+            ),
         ],
     );
 }

@@ -37,8 +37,17 @@ pub trait BlockSink {
     /// Whether taking a content may wait, for a disk say.
     const WAITS: bool = true;
 
+    /// A message begins; this is the `result_id` of its root.
+    fn begins(&mut self, _result_id: Option<&str>) {}
+
     /// Takes the next bytes of the current block's content.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Error>;
+
+    /// Learns the next bytes of a content that is over the size limit: they are not to be kept, but two contents that
+    /// differ in them are not the same.
+    fn beyond(&mut self, _bytes: &[u8]) -> Result<(), Self::Error> {
+        Ok(())
+    }
 
     /// Takes back a range of what was written for the current block: what had been added to a root element, when
     /// the content turns out to be a fragment.

@@ -60,6 +60,7 @@ impl Outlet {
         }
         if whole && self.ready.len() as u64 > self.limit {
             self.over = true;
+            sink.beyond(&self.ready)?;
             self.ready.clear();
         }
         self.give(self.ready.len(), self.ready.len(), sink)?;
@@ -86,6 +87,9 @@ impl Outlet {
             }
             self.written += given as u64;
         }
+        if given < length {
+            sink.beyond(&self.ready[given..length])?;
+        }
         self.ready.drain(..length);
         Ok(())
     }
@@ -103,12 +107,16 @@ mod tests {
     use crate::taxii::message::ContentBlock;
 
     #[derive(Default)]
-    struct Kept(Vec<u8>, Option<Range<u64>>);
+    struct Kept(Vec<u8>, Option<Range<u64>>, usize);
 
     impl BlockSink for Kept {
         type Error = Infallible;
         fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
             self.0.extend_from_slice(bytes);
+            Ok(())
+        }
+        fn beyond(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
+            self.2 += bytes.len();
             Ok(())
         }
         fn cut(&mut self, range: Range<u64>) -> Result<(), Infallible> {
@@ -155,6 +163,7 @@ mod tests {
             }
             let given = outlet.finish(false, false, Some(1..2), &mut kept).unwrap();
             assert_eq!((given, kept.0.len() as u64, kept.1), (Given { size: limit, over: true }, limit, None));
+            assert!(kept.2 >= 2 * PIECE - 10, "what is beyond is told: {}", kept.2);
         }
     }
 }

@@ -144,6 +144,9 @@ impl<S: BlockSink> Reader<S> {
         }
         let element = Element::new(name, keep, tag);
         self.spend(element.cost())?;
+        if depth == 1 {
+            self.sink.begins(element.attribute("result_id"));
+        }
         self.open.push(element);
         self.keep = keep;
         self.characters = Characters::default();

@@ -127,6 +127,13 @@ impl Range {
         Some(Range { end, rounds: 0, unreadable_to: None, ..self.rest(cursor, pace) })
     }
 
+    /// Whether some of the range is left, and was asked for often enough.
+    pub fn is_worn_out(&self, moved: &CursorMove, now: DateTime<Utc>, pace: &Pace) -> bool {
+        let fresh = Range { rounds: 0, ..self.not_after(now, pace) };
+        let CursorMove::To { cursor, shortened: true } = moved else { return false };
+        self.rounds >= MOST_ROUNDS && fresh.is_worth_asking_from(cursor, pace)
+    }
+
     /// Whether the server merely keeps pace with the time: its reply ends no further than the one before as time has
     /// `passed` between them. It never gets to the end that is asked for, and the next poll is early enough for what it
     /// leaves out. Only a reply that brought nothing tells that; one that is full may be short of room.

@@ -2,6 +2,7 @@
 
 use chrono::{TimeDelta, Utc};
 use serde_json::Value;
+use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use taxii_sync::practice::{Act, Auth, CollectionSpec, InboxSpec, Service};
 use taxii_sync::taxii::message::{CollectionType, ContentBinding, ServiceType};
@@ -38,6 +39,22 @@ fn without_online_nobody_is_asked() {
     let meaning = bench.run(["check", "--json"]).ended(0).json();
     assert_eq!(meaning["feeds"]["indicators"]["collection"], "default");
     assert_eq!(bench.practice.requests().len(), 0);
+}
+
+#[test]
+fn a_literal_secret_is_warned_about_where_others_can_read_the_file() {
+    let bench = Bench::new();
+    let auth = "[servers.hub]\nauth = { type = \"basic\", username = \"sensor\", password = \"hunter2\" }";
+    changed(&bench, "[servers.hub]", auth);
+    let file = bench.path("config.toml");
+    for (mode, warned) in [(0o600, false), (0o644, true), (0o640, true)] {
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+        for arguments in [&["check"][..], &["check", "--json"]] {
+            let ran = bench.run(arguments).ended(0);
+            assert_eq!(ran.err.contains("warning: ") && ran.err.contains("hub.auth.password"), warned, "{}", ran.err);
+            assert!(warned || ran.err.is_empty(), "{}", ran.err);
+        }
+    }
 }
 
 #[test]
@@ -186,6 +203,14 @@ fn an_address_elsewhere_is_a_problem_with_both_remedies() {
     let findings = findings(&bench, 1);
     assert_found(&findings, "feed indicators", "problem", "http://localhost:9");
     assert_found(&findings, "feed indicators", "problem", "trusted_origins");
+}
+
+#[test]
+fn a_group_that_is_not_there_is_a_problem() {
+    let bench = Bench::new();
+    let config = std::fs::read_to_string(bench.path("config.toml")).unwrap();
+    bench.put("config.toml", config.replace("collection = ", "group = \"no-such-group\"\ncollection = "));
+    assert_found(&findings(&bench, 1), "feed indicators", "problem", "no group `no-such-group`");
 }
 
 #[test]

@@ -151,3 +151,17 @@ fn a_ledger_that_a_command_makes_is_the_agents_alone() {
     let mode = std::fs::metadata(bench.path("state/ledger.db")).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+#[test]
+fn a_command_that_is_refused_forgets_nothing() {
+    let bench = polled();
+    let saved = cursor(&bench);
+    assert!(saved.is_some());
+    let config = std::fs::read_to_string(bench.path("config.toml")).unwrap();
+    std::fs::write(bench.path("other.toml"), config.replace("collection = \"default\"", "collection = \"other\""))
+        .unwrap();
+    let other = bench.path("other.toml");
+    let other = other.to_str().unwrap();
+    bench.run(["--config", other, "cursor", "set", "indicators", "2999-01-01T00:00:00Z"]).ended(2);
+    assert_eq!(cursor(&bench), saved);
+}

@@ -357,3 +357,23 @@ fn no_room_means_no_request() {
     assert!(ended.err.contains("min_free"), "{}", ended.err);
     assert_eq!(lab.practice.requests().len(), 0);
 }
+
+#[test]
+fn a_reply_that_is_not_spoken_here_is_not_asked_for_in_halves() {
+    let oasis = "<Status_Message xmlns=\"http://docs.oasis-open.org/cti/ns/taxii/xml/1.1.1\" message_id=\"1\"/>";
+    let rows = [
+        Act::honest().header("Content-Encoding", "br"),
+        Act::bytes(oasis),
+        Act::bytes("<?xml version=\"1.0\" encoding=\"GBK\"?><Poll_Response/>"),
+    ];
+    each(rows.to_vec(), |act| {
+        let lab = Lab::feed();
+        lab.practice.forever(Service::Poll, act);
+        let ended = lab.run_once();
+        assert_eq!(ended.code(), 1, "{}", ended.err);
+        assert_eq!(lab.practice.requests().len(), 1, "{}", ended.err);
+        let said = ended.complaint();
+        assert!(said.contains("cannot be read") && !said.contains("cursor set"), "{said}");
+        lab.nothing_came();
+    });
+}

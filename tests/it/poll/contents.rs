@@ -160,3 +160,29 @@ fn nothing_a_server_says_becomes_a_path() {
     assert_eq!(world.texts(), [numbered(1)]);
     assert!(names(&world.path("")).iter().all(|name| !name.contains("evil")));
 }
+
+#[test]
+fn contents_that_are_too_large_are_told_apart_by_all_of_their_bytes() {
+    let xml = |number: usize| format!("<a xmlns=\"\">{}{number}</a>", "x".repeat(3000));
+    let json = |number: usize| format!("{{\"type\": \"bundle\", \"id\": \"{}{number}\"}}", "x".repeat(300_000));
+    let text = |number: usize| format!("{}{number}", "words ".repeat(100_000));
+    let contents: [&(dyn Fn(usize) -> String + Sync); 3] = [&xml, &json, &text];
+    for_each(contents, |content| {
+        let world = World::new().server("max_content_block = \"1KiB\"").feed("");
+        let at = minutes_ago(10);
+        (0..3).for_each(|number| world.add(at, &content(number)));
+        world.run_once().ended(1);
+        let reasons = world.quarantine();
+        assert_eq!(reasons.len(), 3, "{reasons:?}");
+        for name in &reasons {
+            let reason = crate::common::json(&world.output("indicators").join(".quarantine").join(name));
+            assert_eq!(reason["size"], content(0).len(), "{reason}");
+        }
+        world.run_once().ended(0);
+        // Its label, in whole seconds, is after the cursor.
+        std::thread::sleep(std::time::Duration::from_millis(1100));
+        world.add(minutes_ago(0), &content(3));
+        world.run_once().ended(1);
+        assert_eq!(world.quarantine().len(), 4);
+    });
+}

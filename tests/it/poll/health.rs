@@ -47,6 +47,15 @@ fn metadata_files_are_not_unread_content() {
 }
 
 #[test]
+fn directories_of_readers_are_not_unread_content() {
+    let world = World::new().feed("max_unread = 1");
+    fs::create_dir_all(world.output("indicators").join("archive")).unwrap();
+    world.add_numbered(1);
+    world.run_once().ended(0);
+    assert_eq!(world.polls().len(), 1, "it is asked");
+}
+
+#[test]
 fn another_collection_starts_afresh() {
     let world = World::with(|options| options.collections.push(CollectionSpec::feed("other"))).feed("");
     world.add_numbered(1);

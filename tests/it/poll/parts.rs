@@ -36,6 +36,8 @@ fn every_part_is_asked_for_once_and_in_order() {
     let second = world.files().into_iter().nth(2).unwrap();
     assert_eq!(world.metadata(&second)["part"], 2);
     assert_eq!(world.metadata(&second)["result_id"], world.fulfilments()[0].result_id.as_str());
+    let first = world.files().into_iter().next().unwrap();
+    assert_eq!(world.metadata(&first)["result_id"], world.fulfilments()[0].result_id.as_str(), "the reply says so");
 }
 
 #[test]

@@ -98,3 +98,25 @@ fn an_agent_that_was_stopped_while_it_waited_fetches_the_result_when_the_server_
     let seen = world.practice.requests();
     assert!((seen[1].at - seen[0].at).num_milliseconds() >= 3500, "not before the server said");
 }
+
+#[test]
+fn a_server_that_is_never_done_does_not_hold_up_the_run() {
+    let world = World::new().feed("");
+    world.practice.forever(Service::Poll, Act::pending(10));
+    let began = std::time::Instant::now();
+    world.run_once().ended(1).said("PENDING").said("the next attempt is at");
+    let took = began.elapsed().as_secs();
+    assert!((55..100).contains(&took), "{took} s");
+    assert!(world.fulfilments().len() < 10, "{}", world.fulfilments().len());
+}
+
+#[test]
+fn a_result_that_is_under_way_is_given_up_where_the_server_is_now_spoken_to_in_taxii_1_0() {
+    let world = asynchronous(0, 0);
+    world.script(Service::Poll, vec![Act::pending(11)]);
+    world.run_once().ended(1).said("PENDING");
+    let world = world.reconfigured().server("taxii = \"1.0\"").feed("");
+    std::thread::sleep(std::time::Duration::from_secs(12));
+    world.run_once().ended(0).said("TAXII 1.0 has no Poll_Fulfillment");
+    assert_eq!(world.texts(), all_numbered(5));
+}

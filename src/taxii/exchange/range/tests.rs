@@ -340,3 +340,17 @@ fn a_server_is_believed_where_our_own_clock_was_put_back() {
     assert_eq!(now(TimeDelta::days(3655)), local, "nor is it then, a day ahead of what is known");
     assert_eq!(server_now(local, believed_after(TimeDelta::days(3653), local, None)), local);
 }
+
+#[test]
+fn a_range_that_is_shortened_for_the_thousandth_time_is_worn_out_while_some_of_it_is_left() {
+    let now = at("2024-03-10T12:00:00Z");
+    let day = range("2024-03-01T00:00:00Z", "2024-03-02T00:00:00Z");
+    let moved = |to: &str, shortened| CursorMove::To { cursor: time(to), shortened };
+    let early = moved("2024-03-01T00:00:30Z", true);
+    let worn = Range { rounds: MOST_ROUNDS, ..day.clone() };
+    assert!(worn.is_worn_out(&early, now, &PACE));
+    assert_eq!(worn.follow(&early, now, &PACE).map(|next| next.rounds), Some(0), "the next window would leave it out");
+    assert!(!day.is_worn_out(&early, now, &PACE));
+    assert!(!worn.is_worn_out(&moved("2024-03-01T23:59:30Z", true), now, &PACE));
+    assert!(!worn.is_worn_out(&moved("2024-03-02T00:00:00Z", false), now, &PACE));
+}
