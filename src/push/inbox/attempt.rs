@@ -8,9 +8,9 @@ use url::Url;
 
 use super::super::blocking;
 use super::super::message::{Block, MessageError, assemble};
-use super::{Attempted, InboxWalk, Pause};
+use super::{Attempted, InboxWalk, Mode, Pause};
 use crate::observe::{self, lines};
-use crate::peer::{Found, Nothing, PeerError, Trouble, class_of, show_remote};
+use crate::peer::{Found, Nothing, Patience, PeerError, Trouble, class_of, show_remote};
 use crate::store::Result;
 use crate::store::ledger::{FileId, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
@@ -39,7 +39,7 @@ impl Attempted {
     }
 
     /// The wait that the server asked for is over: what was in the batch may be sent again, singly.
-    pub(super) fn waited(&mut self, now: DateTime<Utc>) {
+    fn waited(&mut self, now: DateTime<Utc>) {
         self.pause = None;
         for one in &mut self.settled {
             (one.asked, one.next_try) = (false, Some(now));
@@ -89,8 +89,46 @@ impl InboxWalk {
         Ok(ready)
     }
 
+    /// One message, tried as often as the mode wants.
+    pub(super) async fn deliver(&self, mut ready: Ready, mode: Mode) -> Result<Attempted> {
+        let patience = Patience::default();
+        let began = self.clock.moment();
+        let mut batch = ready.batch.clone();
+        let mut tries = 0;
+        loop {
+            let mut attempted = self.attempt(ready).await;
+            tries += 1;
+            if mode != Mode::Once || attempted.settled.iter().all(|one| one.outcome.is_some()) {
+                return Ok(attempted);
+            }
+            let asked = attempted.settled.iter().any(|one| one.asked);
+            let left = patience.within.saturating_sub(self.clock.since(began));
+            let wait =
+                next_try(&attempted.settled).map(|until| (until - self.clock.now()).to_std().unwrap_or_default());
+            let wait = wait.unwrap_or_default();
+            let wait = if asked { wait } else { wait.min(left / 2) };
+            let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };
+            let singly = attempted.settled.iter().any(|one| one.alone);
+            if singly && asked && patient {
+                self.pause(wait).await;
+                attempted.waited(self.clock.now());
+            }
+            if singly || !patient || tries > patience.retries || self.stop.is_cancelled() {
+                return Ok(attempted);
+            }
+            for (owed, one) in batch.iter_mut().zip(&attempted.settled) {
+                owed.attempts += 1;
+                owed.refusals += u32::from(one.refusal);
+            }
+            self.record(attempted.settled).await?;
+            self.pause(wait).await;
+            // As many come back as are given.
+            ready = self.ready(vec![batch.clone()]).await?.swap_remove(0);
+        }
+    }
+
     /// Sends a message that is ready, and judges the answer.
-    pub(super) async fn attempt(&self, ready: Ready) -> Attempted {
+    async fn attempt(&self, ready: Ready) -> Attempted {
         let Ready { batch, start } = ready;
         let (address, header, body) = match start {
             Start::Message { address, header, body } => (address, header, body),
@@ -313,4 +351,8 @@ impl InboxWalk {
     fn shown(&self, text: &str) -> String {
         show_remote(&self.peer.redact(text))
     }
+}
+
+fn next_try(settled: &[Settled]) -> Option<DateTime<Utc>> {
+    settled.iter().filter_map(|one| one.next_try).max()
 }

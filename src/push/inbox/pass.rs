@@ -6,7 +6,6 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, Utc};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
@@ -415,46 +414,6 @@ impl<'a> Pass<'a> {
     }
 }
 
-impl InboxWalk {
-    /// One message, tried as often as the mode wants.
-    async fn deliver(&self, mut ready: Ready, mode: Mode) -> Result<Attempted> {
-        let patience = Patience::default();
-        let began = self.clock.moment();
-        let mut batch = ready.batch.clone();
-        let mut tries = 0;
-        loop {
-            let mut attempted = self.attempt(ready).await;
-            tries += 1;
-            if mode != Mode::Once || attempted.settled.iter().all(|one| one.outcome.is_some()) {
-                return Ok(attempted);
-            }
-            let asked = attempted.settled.iter().any(|one| one.asked);
-            let left = patience.within.saturating_sub(self.clock.since(began));
-            let wait =
-                next_try(&attempted.settled).map(|until| (until - self.clock.now()).to_std().unwrap_or_default());
-            let wait = wait.unwrap_or_default();
-            let wait = if asked { wait } else { wait.min(left / 2) };
-            let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };
-            let singly = attempted.settled.iter().any(|one| one.alone);
-            if singly && asked && patient {
-                self.pause(wait).await;
-                attempted.waited(self.clock.now());
-            }
-            if singly || !patient || tries > patience.retries || self.stop.is_cancelled() {
-                return Ok(attempted);
-            }
-            for (owed, one) in batch.iter_mut().zip(&attempted.settled) {
-                owed.attempts += 1;
-                owed.refusals += u32::from(one.refusal);
-            }
-            self.record(attempted.settled).await?;
-            self.pause(wait).await;
-            // As many come back as are given.
-            ready = self.ready(vec![batch.clone()]).await?.swap_remove(0);
-        }
-    }
-}
-
 /// What became of what is under way; there may be none.
 async fn finished<T>(under_way: &mut Option<JoinHandle<Result<T>>>) -> Result<T> {
     let Some(running) = under_way else { return std::future::pending().await };
@@ -481,10 +440,6 @@ async fn cancelled(over: Option<&CancellationToken>) {
     if let Some(over) = over {
         over.cancelled().await;
     }
-}
-
-fn next_try(settled: &[Settled]) -> Option<DateTime<Utc>> {
-    settled.iter().filter_map(|one| one.next_try).max()
 }
 
 /// A panic of a delivery goes on here; one that was aborted belongs to nobody.
