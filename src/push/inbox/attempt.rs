@@ -278,7 +278,11 @@ impl InboxWalk {
             one.unknown = unknown;
         };
         let settled = self.all(batch, fill, class);
-        let pause = (class == Class::Admin).then(|| self.until_mended(words.clone()));
+        let pause = match class {
+            Class::Admin => Some(self.until_mended(words.clone())),
+            Class::Retry { wait } => wait.map(|wait| self.as_asked(wait, &words)),
+            Class::Stop => None,
+        };
         lines::delivery_failed(&self.name, batch, &words, unknown);
         Attempted { settled, passing: class != Class::Admin, answered: false, pause }
     }
@@ -286,6 +290,12 @@ impl InboxWalk {
     /// Somebody has to do something: until then it is tried at a slow pace.
     fn until_mended(&self, words: String) -> Pause {
         Pause { until: later(self.clock.now(), ADMIN_PACE), words, trouble: observe::Trouble::Admin }
+    }
+
+    /// The server asked for a wait, which is for the whole inbox.
+    fn as_asked(&self, wait: Duration, words: &str) -> Pause {
+        let (until, words) = (later(self.clock.now(), wait), words.to_owned());
+        Pause { until, words, trouble: observe::Trouble::Passing }
     }
 
     fn judged(&self, batch: &[Owed], judged: Vec<Judgement>) -> Attempted {
@@ -326,19 +336,17 @@ impl InboxWalk {
         one.alone = many && verdict != Verdict::Accepted;
         match verdict {
             Verdict::Accepted => one.outcome = Some(Outcome::Accepted),
-            Verdict::Refused | Verdict::Failing { .. } if many => one.next_try = Some(now),
+            Verdict::Refused | Verdict::Failing { wait: None } if many => one.next_try = Some(now),
             Verdict::Refused => one.outcome = Some(Outcome::Refused),
             Verdict::Failing { wait } => {
-                (one.next_try, one.asked, one.refusal) = (Some(again(wait)), wait.is_some(), true);
+                (one.next_try, one.asked, one.refusal) = (Some(again(wait)), wait.is_some(), !many);
                 attempted.passing = true;
+                attempted.pause = wait.map(|wait| self.as_asked(wait, words));
             }
             Verdict::Later { wait } => {
                 (one.next_try, one.asked) = (Some(again(wait)), wait.is_some());
                 attempted.passing = true;
-                if let Some(wait) = wait {
-                    let (until, words) = (later(now, wait), words.to_owned());
-                    attempted.pause = Some(Pause { until, words, trouble: observe::Trouble::Passing });
-                }
+                attempted.pause = wait.map(|wait| self.as_asked(wait, words));
             }
             Verdict::Admin => {
                 one.next_try = Some(later(now, ADMIN_PACE));

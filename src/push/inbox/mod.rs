@@ -82,6 +82,8 @@ struct Pause {
 struct Condition {
     /// Messages in a row that failed for passing reasons.
     down: u32,
+    /// Until when the agent sends nothing of its own accord; a message that is accepted ends it.
+    pause: Option<DateTime<Utc>>,
     standing: Standing,
 }
 
@@ -109,7 +111,7 @@ impl InboxWalk {
                 }
                 self.pause(STORE_TROUBLE).await;
             }
-            self.wait_for_work().await;
+            self.wait_for_work(&condition).await;
             mode = if self.bell.take_hurry() { Mode::Hurry } else { Mode::Due };
         }
     }
@@ -134,16 +136,24 @@ impl InboxWalk {
         blocking(move || Ok(ledger.due(Due { inbox: &inbox, now, hurry: true, after: 0, limit })?)).await
     }
 
-    /// When there is something to do, if anything is owed.
-    async fn next(&self) -> Result<Option<DateTime<Utc>>> {
+    /// Until when the server asked that the whole inbox waits, in an earlier run too, where that is still to come.
+    async fn asked_until(&self) -> Result<Option<DateTime<Utc>>> {
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
+        blocking(move || Ok(ledger.asked_until(&name, now)?)).await
+    }
+
+    /// When there is something to do, if anything is owed. What was dropped during a pause is due when that is over.
+    async fn next(&self, condition: &Condition) -> Result<Option<DateTime<Utc>>> {
         let (ledger, name) = (self.ledger.clone(), self.name.clone());
         let next = blocking(move || Ok(ledger.next_try(&name)?)).await?;
+        let paused = self.asked_until().await?.max(condition.pause);
+        let next = next.max(paused.filter(|_| next.is_some()));
         let expires = self.oldest(1).await?.first().and_then(|owed| self.expires(owed));
         Ok(next.map(|next| expires.map_or(next, |expires| next.min(expires))))
     }
 
-    async fn wait_for_work(&self) {
-        let pause = match self.next().await {
+    async fn wait_for_work(&self, condition: &Condition) {
+        let pause = match self.next(condition).await {
             Ok(Some(at)) => (at - self.clock.now()).to_std().unwrap_or(Duration::from_millis(50)),
             Ok(None) => LONGEST_WAIT,
             Err(_) => STORE_TROUBLE,

@@ -280,18 +280,18 @@ impl<'a> Pass<'a> {
         owed.file.sha256.is_some_and(|content| self.under_way.contains(&content)) && !self.walk.resends(owed)
     }
 
-    /// A wait that the server asked for in an earlier run is for the whole inbox, as it was then: what is left of it is
-    /// waited for, where that is not long.
+    /// A wait that the server asked for is for the whole inbox, in a later run and for what is dropped later too; so is a
+    /// pause that the agent chose, until it is in a hurry. In `run --once` what is left of the wait is waited for, where
+    /// that is not long.
     async fn wait_as_asked(&mut self) -> Result<()> {
-        if self.mode != Mode::Once {
-            return Ok(());
-        }
-        let (ledger, name, now) = (self.walk.ledger.clone(), self.walk.name.clone(), self.walk.clock.now());
-        let Some(until) = blocking(move || Ok(ledger.asked_until(&name, now)?)).await? else { return Ok(()) };
-        let wait = (until - now).to_std().unwrap_or_default();
-        self.paused = wait > Patience::default().longest_wait;
-        if !self.paused {
+        let asked = self.walk.asked_until().await?;
+        let chosen = self.condition.pause.filter(|_| self.mode == Mode::Due);
+        let Some(until) = asked.max(chosen) else { return Ok(()) };
+        let wait = (until - self.walk.clock.now()).to_std().unwrap_or_default();
+        if self.mode == Mode::Once && wait <= Patience::default().longest_wait {
             self.walk.pause(wait).await;
+        } else {
+            self.paused = !wait.is_zero();
         }
         Ok(())
     }
@@ -351,7 +351,9 @@ impl<'a> Pass<'a> {
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
             words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
-            accepted |= attempted.settled.iter().any(|one| one.outcome == Some(Outcome::Accepted));
+            if attempted.settled.iter().any(|one| one.outcome == Some(Outcome::Accepted)) {
+                (accepted, self.condition.pause) = (true, None);
+            }
             self.count(&batch, &attempted.settled);
             self.verdicts.messages += 1;
             self.verdicts.settled.extend(attempted.settled);
@@ -365,6 +367,7 @@ impl<'a> Pass<'a> {
         }
         self.tell(accepted, pause.as_ref());
         self.paused |= pause.is_some();
+        self.condition.pause = pause.as_ref().map(|pause| pause.until).or(self.condition.pause);
         self.verdicts.pause = pause.or(self.verdicts.pause.take());
         trouble
     }

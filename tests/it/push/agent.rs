@@ -5,10 +5,10 @@ use std::os::unix::net::UnixDatagram;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
-use taxii_sync::practice::{Act, Service};
+use taxii_sync::practice::{Act, Service, StatusReply};
 
 use super::{document, world};
-use crate::common::{PATIENCE, World, eventually};
+use crate::common::{PATIENCE, World, eventually, for_each};
 
 /// What arrives on a notification socket, up to and with a line that is waited for.
 fn heard(socket: &UnixDatagram, wanted: &str) -> Vec<String> {
@@ -146,13 +146,60 @@ fn sigusr1_looks_at_the_drop_directories_and_tries_what_waits_now() {
 #[test]
 fn a_running_agent_tries_again_after_a_wait_that_the_server_asked_for() {
     let world = world();
-    let retry = taxii_sync::practice::StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "2");
+    let retry = StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "2");
     world.script(Service::Inbox, vec![Act::status(retry)]);
     world.drop_file("a.xml", document(1));
     let _agent = world.start();
     eventually(|| world.sent() == ["a.xml"]);
     let seen = world.pushes();
     assert!((seen[1].at - seen[0].at).num_milliseconds() >= 1900);
+}
+
+#[test]
+fn a_wait_that_the_server_asked_for_holds_for_what_is_dropped_later_and_after_a_restart() {
+    let cases = [
+        Act::http(503, "text/plain", "busy").header("Retry-After", "9"),
+        Act::status("FAILURE").header("Retry-After", "9"),
+        Act::status(StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "9")),
+    ];
+    for_each(cases, |act| {
+        let world = world();
+        world.script(Service::Inbox, vec![act]);
+        let mut agent = world.start();
+        agent.until_said("started");
+        world.rename_into_place("a.xml", document(1));
+        eventually(|| world.inbox_status()["last_error"].is_string());
+        world.rename_into_place("b.xml", document(2));
+        std::thread::sleep(Duration::from_millis(500));
+        agent.signal(Signal::USR1);
+        std::thread::sleep(Duration::from_millis(500));
+        agent.terminate();
+        let _agent = world.start();
+        world.rename_into_place("c.xml", document(3));
+        eventually(|| world.sent() == ["a.xml", "b.xml", "c.xml"]);
+        let seen = world.pushes();
+        assert_eq!(seen.len(), 4);
+        assert!((seen[1].at - seen[0].at).num_milliseconds() >= 8900, "{}", seen[1].at - seen[0].at);
+    });
+}
+
+#[test]
+fn a_pause_that_the_agent_chose_holds_for_what_is_dropped_later_until_a_message_is_accepted() {
+    let world = world();
+    world.practice.forever(Service::Inbox, Act::status("DENIED"));
+    let agent = world.start();
+    agent.until_said("started");
+    world.rename_into_place("a.xml", document(1));
+    eventually(|| world.inbox_status()["last_error"].is_string());
+    world.rename_into_place("b.xml", document(2));
+    eventually(|| world.inbox_status()["pending"] == 2);
+    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(world.pushes().len(), 1);
+    world.practice.honest(Service::Inbox);
+    agent.signal(Signal::USR1);
+    eventually(|| world.sent() == ["a.xml", "b.xml"]);
+    world.rename_into_place("c.xml", document(3));
+    eventually(|| world.sent() == ["a.xml", "b.xml", "c.xml"]);
 }
 
 #[test]
