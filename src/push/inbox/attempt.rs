@@ -16,6 +16,7 @@ use crate::store::ledger::{FileId, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
+use crate::wire::WireError;
 
 /// The SHA-256 of a file.
 pub(super) type Hash = [u8; 32];
@@ -35,7 +36,7 @@ enum Start {
 impl Attempted {
     /// What needs no message.
     fn without_sending(settled: Vec<Settled>) -> Attempted {
-        Attempted { settled, passing: false, answered: true, pause: None }
+        Attempted { settled, passing: false, reached: true, pause: None }
     }
 
     /// The wait that the server asked for is over: what was in the batch may be sent again, singly.
@@ -145,10 +146,12 @@ impl InboxWalk {
                 self.peer.forget_addresses();
                 let words =
                     if error.hint().is_empty() { error.to_string() } else { format!("{error} ({})", error.hint()) };
-                self.unanswered(&batch, words, class_of(&error), error.outcome_unknown())
+                let attempted = self.unanswered(&batch, words, class_of(&error), error.outcome_unknown());
+                Attempted { reached: is_reached(&error), ..attempted }
             }
             Err(Trouble::Unreadable { url, what }) => {
-                self.unanswered(&batch, format!("{url}: {what}"), Class::Retry { wait: None }, true)
+                let attempted = self.unanswered(&batch, format!("{url}: {what}"), Class::Retry { wait: None }, true);
+                Attempted { reached: true, ..attempted }
             }
             Err(Trouble::Sink(never)) => match never {},
         }
@@ -284,7 +287,7 @@ impl InboxWalk {
             Class::Stop => None,
         };
         lines::delivery_failed(&self.name, batch, &words, unknown);
-        Attempted { settled, passing: class != Class::Admin, answered: false, pause }
+        Attempted { settled, passing: class != Class::Admin, reached: false, pause }
     }
 
     /// Somebody has to do something: until then it is tried at a slow pace.
@@ -301,7 +304,7 @@ impl InboxWalk {
     fn judged(&self, batch: &[Owed], judged: Vec<Judgement>) -> Attempted {
         let many = batch.len() > 1;
         let settled = Vec::with_capacity(batch.len());
-        let mut attempted = Attempted { settled, passing: false, answered: true, pause: None };
+        let mut attempted = Attempted { settled, passing: false, reached: true, pause: None };
         for (owed, judgement) in batch.iter().zip(judged) {
             let words = self.shown(&judgement.words);
             let mut one = Settled {
@@ -359,6 +362,11 @@ impl InboxWalk {
     fn shown(&self, text: &str) -> String {
         show_remote(&self.peer.redact(text))
     }
+}
+
+/// Whether the server was there, and may be for the next message.
+fn is_reached(error: &WireError) -> bool {
+    !matches!(error, WireError::Connect { .. } | WireError::Timeout { .. } | WireError::Login { .. })
 }
 
 fn next_try(settled: &[Settled]) -> Option<DateTime<Utc>> {

@@ -64,8 +64,8 @@ struct Attempted {
     settled: Vec<Settled>,
     /// The inbox could not be reached, or has trouble of its own.
     passing: bool,
-    /// There was an answer, or none was needed.
-    answered: bool,
+    /// The server was reached, whatever came back, or nothing was to be sent.
+    reached: bool,
     /// Until when the whole inbox is left alone, and why.
     pause: Option<Pause>,
 }

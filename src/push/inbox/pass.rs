@@ -99,8 +99,8 @@ pub(super) struct Pass<'a> {
     open: u64,
     /// The inbox takes nothing just now.
     paused: bool,
-    /// The last trouble was an answer: the server is there.
-    answers: bool,
+    /// The last message reached the server: it is there.
+    reached: bool,
 }
 
 impl<'a> Pass<'a> {
@@ -120,7 +120,7 @@ impl<'a> Pass<'a> {
             delivered: Delivered::default(),
             open: 0,
             paused: false,
-            answers: true,
+            reached: true,
         }
     }
 
@@ -250,7 +250,7 @@ impl<'a> Pass<'a> {
 
     /// The next files for one message; none where there are none, or nothing is to be sent now.
     async fn next_batch(&mut self) -> Result<Vec<Owed>> {
-        let given_up = self.mode == Mode::Once && self.condition.down >= DOWN && !self.answers;
+        let given_up = self.mode == Mode::Once && self.condition.down >= DOWN && !self.reached;
         if self.walk.stop.is_cancelled() || given_up || self.paused {
             return Ok(Vec::new());
         }
@@ -314,7 +314,8 @@ impl<'a> Pass<'a> {
         }
     }
 
-    /// Every file is tried in `run --once` while the server answers at all, but not for long where it has trouble.
+    /// Every file is tried in `run --once` while the server can be reached at all, but not for long where it has trouble:
+    /// what breaks the connection, or gets no answer that can be read, may be one file only.
     fn patience(&self) -> Mode {
         if self.mode == Mode::Once && self.condition.down >= DOWN { Mode::Hurry } else { self.mode }
     }
@@ -347,7 +348,7 @@ impl<'a> Pass<'a> {
                 }
             };
             self.condition.down = if attempted.passing { self.condition.down + 1 } else { 0 };
-            self.answers = attempted.answered;
+            self.reached = attempted.reached;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
             words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);

@@ -288,6 +288,38 @@ fn files_that_fail_do_not_keep_a_run_from_trying_those_behind_them() {
 }
 
 #[test]
+fn files_that_get_no_readable_answer_do_not_keep_a_run_from_trying_those_behind_them() {
+    let cases = [
+        Act::closed(Close::Reset),
+        Act::bytes("<!DOCTYPE a><a/>"),
+        Act::honest().cut(10, Close::Fin),
+        Act::honest().cut(10, Close::Reset),
+    ];
+    for_each(cases, |act| {
+        let world = world();
+        for number in 0..6 {
+            world.drop_file(format!("{number}.xml"), document(number));
+        }
+        // Three attempts each at the first two, then one.
+        world.script(Service::Inbox, vec![act.clone(); 7]);
+        world.run_once().ended(1).said("3 files");
+        assert_eq!(world.sent(), ["3.xml", "4.xml", "5.xml"], "{act:?}");
+        assert_eq!(world.pushes().len(), 10, "{act:?}");
+    });
+}
+
+#[test]
+fn a_server_that_does_not_answer_in_time_is_not_tried_with_every_file() {
+    let world = World::new().server("idle_timeout = \"1s\"").inbox("").drop_directory("");
+    for number in 0..6 {
+        world.drop_file(format!("{number}.xml"), document(number));
+    }
+    world.practice.forever(Service::Inbox, Act::silence());
+    world.run_once().ended(1).said("6 files");
+    assert_eq!(world.pushes().len(), 6, "three attempts each at the first two");
+}
+
+#[test]
 fn a_server_that_asks_for_a_long_wait_is_not_sent_the_other_files() {
     let world = world();
     for number in 0..6 {
