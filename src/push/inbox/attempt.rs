@@ -279,6 +279,8 @@ impl InboxWalk {
         let fill = |one: &mut Settled| {
             one.message = Some(words.clone());
             one.unknown = unknown;
+            // One file of the batch may be what the server cannot take.
+            one.alone = unknown && batch.len() > 1;
         };
         let settled = self.all(batch, fill, class);
         let pause = match class {

@@ -392,9 +392,9 @@ impl<'a> Pass<'a> {
             let again = one.outcome.is_none() && one.alone;
             if one.outcome.is_some_and(Outcome::is_good) {
                 self.delivered.accepted += 1;
-            } else if !again {
-                self.delivered.failed += 1;
-                self.open += u64::from(one.outcome.is_none());
+            } else {
+                self.delivered.failed += u64::from(!again);
+                self.open += u64::from(!again && one.outcome.is_none());
                 self.delivered.reason = one.message.clone().or(self.delivered.reason.take());
             }
             if self.mode == Mode::Due || again || one.outcome.is_some() {

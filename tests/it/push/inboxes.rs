@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use taxii_sync::practice::{Act, InboxSpec, Options, Service};
+use taxii_sync::practice::{Act, Close, InboxSpec, Options, Service};
 use taxii_sync::taxii::message::{Body, ContentBinding};
 
 use super::{document, world};
-use crate::common::{STIX, World, eventually};
+use crate::common::{STIX, World, eventually, for_each};
 
 const DEAD: &str = "[servers.dead]\ninbox = \"http://127.0.0.1:9/inbox\"\n";
 
@@ -62,6 +62,18 @@ fn a_batch_that_is_not_accepted_is_sent_again_singly() {
         assert_eq!((world.sent(), blocks(&world)), (names, vec![3, 1, 1, 1]), "{status}");
         assert_eq!(world.receipt("sent", "0000.xml")["inboxes"][0]["attempts"], 2);
     }
+}
+
+#[test]
+fn a_batch_that_gets_no_readable_answer_is_sent_again_singly() {
+    let cases = [Act::closed(Close::Reset), Act::bytes("<!DOCTYPE a><a/>"), Act::status("SUCCESS").cut(10, Close::Fin)];
+    for_each(cases, |act| {
+        let world = World::new().inbox("max_batch = 3").drop_directory("");
+        let names = drop_many(&world, 3);
+        world.script(Service::Inbox, vec![act.clone()]);
+        world.run_once().ended(0);
+        assert_eq!((world.sent(), blocks(&world)), (names, vec![3, 1, 1, 1]), "{act:?}");
+    });
 }
 
 #[test]
