@@ -80,7 +80,7 @@ struct Pause {
 /// How an inbox is, over passes.
 #[derive(Debug, Default)]
 struct Condition {
-    /// Messages in a row that failed for passing reasons.
+    /// Messages in a row that failed for passing reasons, which are the inbox's as far as can be told.
     down: u32,
     /// Until when the agent sends nothing of its own accord; a message that is accepted ends it.
     pause: Option<DateTime<Utc>>,

@@ -329,6 +329,8 @@ impl<'a> Pass<'a> {
         for one in &mut owed {
             one.duplicate &= !self.walk.resends(one);
         }
+        // What has failed does not keep others waiting.
+        owed.make_contiguous().sort_by_key(has_failed);
         Ok(owed)
     }
 
@@ -347,7 +349,7 @@ impl<'a> Pass<'a> {
                     continue;
                 }
             };
-            self.condition.down = if attempted.passing { self.condition.down + 1 } else { 0 };
+            self.count_trouble(&attempted);
             self.reached = attempted.reached;
             self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
             pause = attempted.pause.or(pause);
@@ -371,6 +373,16 @@ impl<'a> Pass<'a> {
         self.condition.pause = pause.as_ref().map(|pause| pause.until).or(self.condition.pause);
         self.verdicts.pause = pause.or(self.verdicts.pause.take());
         trouble
+    }
+
+    /// FAILURE says something about a file and not about the inbox; where there is no later it is not waited for long.
+    fn count_trouble(&mut self, attempted: &Attempted) {
+        let about_file = self.mode != Mode::Once && attempted.settled.iter().any(|one| one.refusal);
+        self.condition.down = match attempted.passing {
+            true if about_file => self.condition.down,
+            true => self.condition.down + 1,
+            false => 0,
+        };
     }
 
     /// One line when trouble begins, and one when a file is accepted again.
@@ -416,6 +428,11 @@ impl<'a> Pass<'a> {
         self.delivered.failed += owed.saturating_sub(self.open);
         Ok(())
     }
+}
+
+/// Whether a file was tried in vain; being in a batch that failed says nothing about it.
+fn has_failed(owed: &Owed) -> bool {
+    owed.attempts > u32::from(owed.alone)
 }
 
 /// What became of what is under way; there may be none.
