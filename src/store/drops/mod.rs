@@ -165,8 +165,9 @@ impl DropDirectory {
         Ok(())
     }
 
-    /// Lists the directory in batches, each oldest first, and gives every regular file that `wanted` names. An
-    /// original that could not be removed yet was taken in already.
+    /// Lists the directory in batches, each in the order of dropping, and gives every regular file that `wanted` names.
+    /// What was copied with its times is as old as it was elsewhere: the change time is that of the drop. An original
+    /// that could not be removed yet was taken in already.
     pub fn candidates(
         &self,
         wanted: &dyn Fn(&OsStr) -> bool,
@@ -188,7 +189,7 @@ impl DropDirectory {
                 batch.push(Candidate { name, stat });
             }
             if batch.len() >= LISTED || (end && !batch.is_empty()) {
-                batch.sort_by(|a, b| (a.stat.modified, &a.name).cmp(&(b.stat.modified, &b.name)));
+                batch.sort_by(|a, b| (a.stat.changed, &a.name).cmp(&(b.stat.changed, &b.name)));
                 if !each(std::mem::take(&mut batch))? {
                     return Ok(());
                 }
