@@ -111,7 +111,7 @@ impl Agent {
 
 impl Summary {
     fn add_looked(&mut self, name: &str, looked: Looked) {
-        let Looked { admitted, refused, unreadable, unreadable_words, stuck, stuck_words, .. } = looked;
+        let Looked { admitted, refused, unreadable, unreadable_words, stuck, stuck_words, expired, .. } = looked;
         self.admitted += admitted;
         self.refused += refused;
         let what = format!("drop directory `{name}`");
@@ -122,7 +122,11 @@ impl Summary {
         if let Some(words) = stuck_words {
             let words = format!("{} cannot be taken away, and not sent before that: cannot {words}", files(stuck));
             let hint = "the agent must be able to remove files from the drop directory".to_owned();
-            self.trouble.push((what, words, hint));
+            self.trouble.push((what.clone(), words, hint));
+        }
+        if expired > 0 {
+            let words = format!("{} expired, owed to inboxes that it no longer names", files(expired));
+            self.trouble.push((what, words, "see DROP/failed: each has its receipt beside it".to_owned()));
         }
     }
 
@@ -202,6 +206,14 @@ mod tests {
             ]
         );
         assert!(!summary.is_good() && summary.trouble.iter().all(|(_, _, hint)| !hint.is_empty()));
+    }
+
+    #[test]
+    fn a_file_that_expires_because_nobody_sends_it_counts() {
+        let mut summary = Summary::default();
+        summary.add_looked("d", Looked { expired: 1, ..Looked::default() });
+        assert!(!summary.is_good());
+        assert_eq!(summary.trouble[0].1, "1 file expired, owed to inboxes that it no longer names");
     }
 
     #[test]

@@ -149,7 +149,7 @@ impl DropWalk {
             let name = looked.unsettled_name.as_deref().unwrap_or_default();
             lines::left_unsettled(&self.name, looked.unsettled, name);
         }
-        self.sweep().await;
+        looked.expired = self.sweep().await;
         Ok(looked)
     }
 
@@ -254,8 +254,9 @@ impl DropWalk {
         result
     }
 
-    async fn sweep(&self) {
-        let Some(open) = self.open.clone() else { return };
+    /// Gives how many files expired because no inbox of this directory is owed them.
+    async fn sweep(&self) -> u64 {
+        let Some(open) = self.open.clone() else { return 0 };
         let (keep, now) = (self.settings.keep_sent, self.clock.now());
         match blocking(move || open.dir.sweep_sent(keep, now)).await {
             Ok(removed) => lines::sent_swept(&self.name, removed),
@@ -263,8 +264,14 @@ impl DropWalk {
         }
         let (open, ledger, inboxes) = (self.open.clone(), self.ledger.clone(), self.settings.inboxes.clone());
         match blocking(move || open.map_or(Ok(0), |open| open.expire_for_others(&ledger, &inboxes, now))).await {
-            Ok(files) => lines::expired_for_others(&self.name, files),
-            Err(error) => self.trouble.tell(&error),
+            Ok(files) => {
+                lines::expired_for_others(&self.name, files);
+                files as u64
+            }
+            Err(error) => {
+                self.trouble.tell(&error);
+                0
+            }
         }
     }
 }

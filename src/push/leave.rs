@@ -1,6 +1,6 @@
 //! Files that are owed to nobody any more leave `sending/`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -128,13 +128,15 @@ impl Open {
         }
     }
 
-    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it. Blocks.
+    /// A file that is owed to an inbox which is no longer named here would wait for ever: nobody sends to it. Gives
+    /// how many there were. Blocks.
     pub(super) fn expire_for_others(&self, ledger: &Ledger, inboxes: &[String], now: DateTime<Utc>) -> Result<usize> {
         let owed = ledger.owed_to_others(self.dir.id(), inboxes, earlier(now, self.give_up))?;
+        let files: HashSet<FileId> = owed.iter().map(|(file, _)| *file).collect();
         let settled: Vec<Settled> = owed.into_iter().map(|(file, inbox)| Settled::expired(file, inbox)).collect();
         ledger.record(&settled, now)?;
         self.let_all_leave(ledger)?;
-        Ok(settled.len())
+        Ok(files.len())
     }
 
     /// Those of them that are of this directory, and have not left meanwhile.

@@ -24,6 +24,8 @@ pub struct Looked {
     pub stuck_words: Option<String>,
     /// When the first of them may be.
     pub again_in: Option<Duration>,
+    /// Files that expired because nobody sends them any more.
+    pub expired: u64,
 }
 
 /// What became of a settled file.

@@ -115,7 +115,10 @@ fn what_is_pending_for_an_inbox_that_is_not_configured_counts() {
     let world =
         world.reconfigured().inbox_named("another", "").drop_directory("inboxes = [\"another\"]\ngive_up = \"1s\"");
     std::thread::sleep(std::time::Duration::from_millis(1100));
-    world.run_once().said("for longer than give_up: expired");
+    world
+        .run_once()
+        .ended(1)
+        .said("drop directory `outgoing`: 1 file expired, owed to inboxes that it no longer names");
     assert_eq!(world.failed(), ["a.xml"]);
     world.run_once().ended(0);
 }
