@@ -1,5 +1,6 @@
 //! Addresses as people give them on the command line.
 
+use clap::error::{ContextKind, ContextValue};
 use url::Url;
 
 use super::Trouble;
@@ -17,12 +18,37 @@ pub(super) fn proxy(text: &str) -> Result<Url, String> {
 
 /// What stands on a command line is seen by everybody on the machine. It is not repeated here.
 pub(super) fn without_credentials(url: &Url) -> Result<(), Trouble> {
+    bare(url, "the address of", "use --username and --password-file")
+}
+
+/// The same of a proxy. Those two options are for the server behind it.
+pub(super) fn proxy_without_credentials(url: &Url) -> Result<(), Trouble> {
+    let remedy = "put the server into the configuration, with proxy.username and proxy.password_file";
+    bare(url, "the address of the proxy", remedy)
+}
+
+fn bare(url: &Url, what: &str, remedy: &str) -> Result<(), Trouble> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(());
     }
     let host = url.host_str().unwrap_or_default();
-    let words = format!("the address of {host} has a user name or password in it: use --username and --password-file");
-    Err(Trouble::wrong(words))
+    Err(Trouble::wrong(format!("{what} {host} has a user name or password in it: {remedy}")))
+}
+
+/// A word of the command line, as it may be repeated: one with an `@` may be an address with a password, also where it is
+/// so wrong that nobody can tell.
+pub(super) fn repeated(word: &str) -> &str {
+    if word.contains('@') { "…" } else { word }
+}
+
+/// What clap has to say, without the words that may not be repeated.
+pub(super) fn without_secrets(mut error: clap::Error) -> clap::Error {
+    let words = error.context().filter(|(_, word)| word.to_string().contains('@'));
+    let secret: Vec<ContextKind> = words.map(|(kind, _)| kind).collect();
+    for kind in secret {
+        error.insert(kind, ContextValue::String("…".to_owned()));
+    }
+    error
 }
 
 /// Whether a SERVER is an address, and no name: names have no colon.
@@ -62,6 +88,8 @@ mod tests {
         let secret = service("https://sensor:hunter2@x/").unwrap();
         let refused = without_credentials(&secret).unwrap_err();
         assert!(refused.words.contains("--password-file") && !refused.words.contains("hunter2"), "{refused:?}");
+        let refused = proxy_without_credentials(&secret).unwrap_err();
+        assert!(refused.words.contains("proxy.password_file") && !refused.words.contains("hunter2"), "{refused:?}");
     }
 
     #[test]

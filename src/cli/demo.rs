@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use url::Url;
+
 use super::output::Say;
-use super::{End, Result, Trouble, runtime};
+use super::{End, LONGEST, Result, Trouble, runtime};
 use crate::agent::{Agent, Summary};
 use crate::clock::Clock;
 use crate::config::{Config, Log, LogFormat};
@@ -13,13 +15,22 @@ use crate::observe;
 use crate::practice::samples::{SAMPLES, Sample};
 use crate::practice::{BlockSpec, CollectionSpec, Options, Practice};
 use crate::store::StoreError;
-use crate::store::disk::{Dir, Renamed};
+use crate::store::disk::{Dir, Kind, Renamed, read_small, real, show};
+
+/// The configuration that the agent gets.
+const CONFIG: &str = "config.toml";
 
 /// The collection that is pushed to.
 const PARTNER: &str = "from-our-sensors";
 
-/// The collection that is polled.
+/// The collection that is polled, and the directory that its content goes to.
 const INDICATORS: &str = "indicators";
+
+/// Where the agent keeps what it knows.
+const STATE: &str = "state";
+
+/// The drop directory.
+const OUTGOING: &str = "outgoing";
 
 /// HTTP tells the server's time in whole seconds; a label of the present second is not asked for yet.
 const A_SECOND: Duration = Duration::from_millis(1200);
@@ -32,33 +43,34 @@ pub(super) fn demo(dir: &Path) -> Result<End> {
     // What is worth a warning belongs to the story; the rest would drown it.
     observe::start_log(&Log { level: "warn".to_owned(), format: LogFormat::Text }).map_err(Trouble::wrong)?;
     Dir::make(dir, 0o755).map_err(StoreError::from)?;
-    let dir = std::path::absolute(dir).unwrap_or_else(|_| dir.to_owned());
-    runtime()?.block_on(story(&dir))
+    // Whatever way it was named: the next demo knows the configuration by the paths in it.
+    runtime()?.block_on(story(&real(dir)))
 }
 
 async fn story(dir: &Path) -> Result<End> {
     let say = Say::new(false);
     let (published, dropped) = SAMPLES.split_at(PUBLISHED);
-    say.line("1. A practice TAXII 1.1 server starts inside this process.");
-    let heard = Heard::default();
+    let (heard, places) = (Heard::default(), Places::below(dir));
     let practice = start(&heard).await?;
+    refuse_what_is_not_ours(dir, &practice.url("discovery"), &places)?;
+    let now = Clock::system().now().to_rfc3339();
+    say.line("1. A practice TAXII 1.1 server starts inside this process.");
     say.line(&format!("   It listens on {} and is gone when the demo ends.", practice.url("discovery")));
     say.line(&format!("   Its collection `{INDICATORS}` holds {} content blocks of sample STIX.", published.len()));
     for sample in published {
-        practice.add_block(INDICATORS, BlockSpec::new(sample.binding, sample.markup()));
+        practice.add_block(INDICATORS, BlockSpec::new(sample.binding, fresh(sample.markup(), &now)));
     }
 
-    let places = Places::below(dir);
-    let config = configuration(&practice, &places);
+    let config = configuration(&practice.url("discovery"), &places);
     say.line("");
     say.line("2. The agent gets a configuration like one of yours:");
-    put(dir, "config.toml", config.as_bytes())?;
-    say.line(&format!("   {}", dir.join("config.toml").display()));
+    put(dir, CONFIG, config.as_bytes())?;
+    say.line(&format!("   {}", dir.join(CONFIG).display()));
 
     say.line("");
     say.line("3. Somebody drops files:");
     for sample in dropped {
-        drop_file(&places.outgoing, sample)?;
+        drop_file(&places.outgoing, sample, &now)?;
         say.line(&format!("   {}", places.outgoing.join(sample.name).display()));
     }
 
@@ -66,8 +78,7 @@ async fn story(dir: &Path) -> Result<End> {
     heard.forget();
     say.line("");
     say.line("4. The agent runs once: it pushes what was dropped and polls the collection.");
-    let config =
-        Config::parse(&config, "config.toml").map_err(|mistakes| Trouble::failed(mistakes.to_string(), ""))?.config;
+    let config = Config::parse(&config, CONFIG).map_err(|mistakes| Trouble::failed(mistakes.to_string(), ""))?.config;
     let agent = Agent::open(&config.state_dir, Clock::system())?;
     let summary = agent.run_once(&config).await?;
     for event in heard.all() {
@@ -115,7 +126,7 @@ fn tell_end(say: &Say, dir: &Path, summary: &Summary) {
         summary.delivered, summary.feeds
     ));
     say.line(&format!("   Look around below {}, and ask:", dir.display()));
-    say.line(&format!("   taxii-sync --config {} status", dir.join("config.toml").display()));
+    say.line(&format!("   taxii-sync --config {} status", dir.join(CONFIG).display()));
 }
 
 /// Where the demo's files are.
@@ -127,8 +138,52 @@ struct Places {
 
 impl Places {
     fn below(dir: &Path) -> Places {
-        Places { state: dir.join("state"), outgoing: dir.join("outgoing"), indicators: dir.join("indicators") }
+        Places { state: dir.join(STATE), outgoing: dir.join(OUTGOING), indicators: dir.join(INDICATORS) }
     }
+}
+
+/// Refuses a directory that somebody uses for something else: a configuration would be lost, and files that lie there be
+/// taken for the demo's. Where an earlier demo was, this one goes on.
+fn refuse_what_is_not_ours(dir: &Path, discovery: &str, places: &Places) -> Result<()> {
+    let opened = Dir::open(dir).map_err(StoreError::from)?;
+    let there = |name: &str| opened.stat(name).map_err(StoreError::from);
+    if there(CONFIG)?.is_some_and(|stat| stat.kind == Kind::File) {
+        let bytes = read_small(&dir.join(CONFIG), LONGEST).map_err(StoreError::from)?;
+        if is_ours(&String::from_utf8_lossy(&bytes), discovery, places) {
+            return Ok(());
+        }
+    }
+    for name in [CONFIG, STATE, OUTGOING, INDICATORS] {
+        if there(name)?.is_some() {
+            return Err(Trouble::failed(
+                format!(
+                    "{} is there already and is not what the demo leaves: nothing was changed",
+                    show(dir.join(name))
+                ),
+                "name a directory that is empty or not there yet with --dir",
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a configuration is that of an earlier demo here. Its server listened on another port.
+fn is_ours(text: &str, discovery: &str, places: &Places) -> bool {
+    let theirs = text.lines().find_map(|line| line.strip_prefix("discovery = \"")?.strip_suffix('"'));
+    theirs
+        .is_some_and(|theirs| without_port(theirs) == without_port(discovery) && text == configuration(theirs, places))
+}
+
+fn without_port(url: &str) -> Option<Url> {
+    let mut url = Url::parse(url).ok()?;
+    url.set_port(None).ok()?;
+    Some(url)
+}
+
+/// A sample as no demo before had it: what the agent knows already it neither sends nor hands over again.
+fn fresh(sample: &str, now: &str) -> String {
+    let (before, end) = sample.rsplit_once("</").unwrap_or((sample, ""));
+    format!("{before}  <!-- taxii-sync demo, {now} -->\n</{end}")
 }
 
 /// What the server tells, in order.
@@ -159,7 +214,7 @@ async fn start(heard: &Heard) -> Result<Practice> {
         .map_err(|error| Trouble::failed(format!("cannot start the practice server: {error}"), ""))
 }
 
-fn configuration(practice: &Practice, places: &Places) -> String {
+fn configuration(discovery: &str, places: &Places) -> String {
     let quoted = |path: &Path| toml::Value::from(path.display().to_string()).to_string();
     format!(
         r#"# What `taxii-sync demo` ran with. Its practice server is gone; put a real one here.
@@ -184,7 +239,6 @@ path = {outgoing}
 inboxes = ["partner"]
 "#,
         state = quoted(&places.state),
-        discovery = practice.url("discovery"),
         indicators = quoted(&places.indicators),
         outgoing = quoted(&places.outgoing),
     )
@@ -196,12 +250,12 @@ fn put(dir: &Path, name: &str, bytes: &[u8]) -> Result<()> {
 }
 
 /// As a careful producer does it: written under a temporary name, then renamed into place.
-fn drop_file(outgoing: &Path, sample: &Sample) -> Result<()> {
+fn drop_file(outgoing: &Path, sample: &Sample, now: &str) -> Result<()> {
     let dropped = || -> Result<Renamed, StoreError> {
         let dir = Dir::make(outgoing, 0o755)?;
         let temporary = format!("{}.tmp", sample.name);
         dir.remove(&temporary)?;
-        dir.create(&temporary, 0o644)?.write(sample.xml.as_bytes())?;
+        dir.create(&temporary, 0o644)?.write(fresh(sample.xml, now).as_bytes())?;
         Ok(dir.rename(&temporary, &dir, sample.name)?)
     };
     dropped()?;

@@ -114,6 +114,7 @@ pub fn main() -> ExitCode {
     let arguments = match Arguments::try_parse() {
         Ok(arguments) => arguments,
         Err(error) => {
+            let error = address::without_secrets(error);
             // Help and version go to standard output and are no error; clap knows which is which. A reader that went
             // away is none either.
             let _ = error.print();
@@ -175,12 +176,16 @@ fn read_config(file: &Path) -> Result<Loaded, String> {
     Ok(loaded)
 }
 
-/// Says what is worth a word in a configuration. A literal secret is, where others can read the file.
-fn warn(file: &Path, loaded: &Loaded) {
+/// What is worth a word in a configuration, with its place. A literal secret is, where others can read the file.
+fn warnings(file: &Path, loaded: &Loaded) -> Vec<String> {
     let readable_by_others = disk::mode_of(file).is_ok_and(|mode| mode & 0o044 != 0);
-    for warning in loaded.warnings.iter().filter(|warning| !warning.literal_secret || readable_by_others) {
-        observe::lines::configuration_warning(&format!("{}:{warning}", file.display()));
-    }
+    let worth = loaded.warnings.iter().filter(|warning| !warning.literal_secret || readable_by_others);
+    worth.map(|warning| format!("{}:{warning}", file.display())).collect()
+}
+
+/// Says it in the log.
+fn warn(file: &Path, loaded: &Loaded) {
+    warnings(file, loaded).iter().for_each(|warning| observe::lines::configuration_warning(warning));
 }
 
 /// A runtime for a command that talks to servers.

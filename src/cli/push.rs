@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::args::PushArguments;
-use super::output::{Say, json as print};
+use super::output::{Say, complain, counted, json as print};
 use super::services::{redacted, shown};
 use super::target::{self, Target};
 use super::{End, Result, Trouble, load, progress, runtime};
@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::peer::{Nothing, Peer, Trouble as Failed, show_remote};
 use crate::push::{Prepared, Unsendable, assemble, prepare};
 use crate::store::disk;
+use crate::taxii::Version;
 use crate::taxii::message::ServiceType;
 use crate::taxii::status::{Judgement, Verdict, judge_push};
 
@@ -81,14 +82,13 @@ pub(super) fn push(file: &Path, arguments: &PushArguments) -> Result<End> {
         let answer = json!({
             "inbox": sending.inbox,
             "server": sending.target.name,
-            "collections": sending.collections,
+            "collections": sending.destinations(),
             "dry_run": arguments.dry_run,
             "files": files,
         });
         print(&redacted(&sending.target.peer, answer));
     }
-    let good = outcomes.iter().all(|outcome| matches!(outcome.kind, Kind::Accepted | Kind::Sendable));
-    Ok(if good { End::Good } else { End::Failed })
+    Ok(sending.end(&outcomes))
 }
 
 impl<'a> Sending<'a> {
@@ -127,6 +127,27 @@ impl<'a> Sending<'a> {
         &self.target.peer
     }
 
+    /// The collections that a message names. An Inbox_Message of TAXII 1.0 has no room for them.
+    fn destinations(&self) -> &[String] {
+        if self.peer().version == Version::V10 { &[] } else { &self.collections }
+    }
+
+    /// What became of each file was told already.
+    fn end(&self, outcomes: &[Outcome]) -> End {
+        let bad = outcomes.iter().filter(|outcome| !matches!(outcome.kind, Kind::Accepted | Kind::Sendable)).count();
+        if bad == 0 {
+            return End::Good;
+        }
+        let whom = self.inbox.map_or_else(|| self.target.shown().to_owned(), |inbox| format!("inbox `{inbox}`"));
+        let all = counted(outcomes.len() as u64, "file");
+        let what = if self.arguments.dry_run { "cannot be sent to" } else { "not accepted by" };
+        complain(
+            &format!("{bad} of {all} {what} {whom}"),
+            "the line of each of them says why: mend that, and push them again",
+        );
+        End::Failed
+    }
+
     async fn run(&mut self, say: &Say) -> Result<Vec<Outcome>> {
         let address = self.address().await?;
         let files = std::mem::take(&mut self.files);
@@ -149,7 +170,7 @@ impl<'a> Sending<'a> {
                     sent.outcome
                 }
             };
-            outcome.tell(say, &address, &self.collections);
+            outcome.tell(say, &address, self.destinations());
             outcomes.push(outcome);
         }
         Ok(outcomes)

@@ -1,8 +1,8 @@
 //! `retry`: failed files go back into their drop directory. The agent may be at work: it finds them as any other file.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
@@ -11,9 +11,10 @@ use super::{End, Result, load};
 use crate::agent;
 use crate::config::{self, Config};
 use crate::store::StoreError;
-use crate::store::disk::show;
+use crate::store::disk::{real, show};
 use crate::store::failed::Failed;
 use crate::store::ledger::Ledger;
+use crate::store::names;
 
 /// A receipt, as far as it is needed.
 #[derive(Deserialize)]
@@ -30,9 +31,26 @@ struct Entry {
 
 /// One failed file.
 struct Found<'a> {
-    drop: &'a str,
-    failed: &'a Failed,
+    directory: &'a Directory<'a>,
+    name: &'a OsString,
+}
+
+/// A drop directory with its failed files.
+struct Directory<'c> {
+    name: &'c str,
+    failed: Failed,
+    /// The path that leads to `failed/` without a link.
+    real: PathBuf,
+    files: Vec<OsString>,
+}
+
+/// What an argument means: a name any failed file that is called so, a path the one it leads to, whatever links and `..`
+/// are on the way.
+struct Meaning<'w> {
+    wanted: &'w OsStr,
     name: OsString,
+    /// The directory where it lies; `None`: in any.
+    inside: Option<PathBuf>,
 }
 
 /// Puts failed files back.
@@ -40,14 +58,9 @@ pub(super) fn retry(file: &Path, wanted: &[OsString], all: bool) -> Result<End> 
     let config = load(file)?.config;
     let mut bad = Vec::new();
     let directories = directories(&config, &mut bad);
-    let mut found = Vec::new();
-    for Directory { name: drop, settings, failed, files } in &directories {
-        let meant = |name: &OsString| all || wanted.iter().any(|wanted| is_meant(wanted, &settings.path, name));
-        let files = files.iter().filter(|name| meant(name));
-        found.extend(files.map(|name| Found { drop, failed, name: name.clone() }));
-    }
-    let missing: Vec<&OsString> =
-        wanted.iter().filter(|wanted| !found.iter().any(|found| file_name(wanted) == found.name)).collect();
+    let meanings: Vec<Meaning<'_>> = wanted.iter().map(|wanted| Meaning::of(wanted)).collect();
+    let found = found(&directories, &meanings, all);
+    let missing = missing(&meanings, &found);
     say_ambiguous(&found, wanted);
     let mut end = if missing.is_empty() && bad.is_empty() { End::Good } else { End::Failed };
     if found.is_empty() && all && bad.is_empty() {
@@ -71,20 +84,13 @@ pub(super) fn retry(file: &Path, wanted: &[OsString], all: bool) -> Result<End> 
     Ok(end)
 }
 
-/// A drop directory with its failed files.
-struct Directory<'c> {
-    name: &'c str,
-    settings: &'c config::Drop,
-    failed: Failed,
-    files: Vec<OsString>,
-}
-
 /// Those that can be looked into; the `bad` ones do not hold them up.
 fn directories<'c>(config: &'c Config, bad: &mut Vec<(&'c str, StoreError)>) -> Vec<Directory<'c>> {
     let mut directories = Vec::new();
     for (name, settings) in &config.drops {
+        let real = real(&settings.path.join("failed"));
         let opened = Failed::open(&settings.path).and_then(|failed| {
-            failed.map(|failed| failed.names().map(|files| Directory { name, settings, failed, files })).transpose()
+            failed.map(|failed| failed.names().map(|files| Directory { name, failed, real, files })).transpose()
         });
         match opened {
             Ok(directory) => directories.extend(directory),
@@ -94,23 +100,51 @@ fn directories<'c>(config: &'c Config, bad: &mut Vec<(&'c str, StoreError)>) -> 
     directories
 }
 
-/// A name means any failed file of this name; a path means the one it leads to.
-fn is_meant(wanted: &OsStr, drop: &Path, name: &OsStr) -> bool {
-    let path = Path::new(wanted);
-    if path.components().count() < 2 {
-        return wanted == name;
+impl Meaning<'_> {
+    fn of(wanted: &OsStr) -> Meaning<'_> {
+        let path = Path::new(wanted);
+        if path.components().count() < 2 {
+            return Meaning { wanted, name: wanted.to_owned(), inside: None };
+        }
+        let path = real(path);
+        let name = path.file_name().unwrap_or_default().to_owned();
+        Meaning { wanted, name, inside: path.parent().map(Path::to_owned) }
     }
-    let absolute = |path: &Path| std::path::absolute(path).ok();
-    absolute(path).is_some_and(|path| Some(path) == absolute(&drop.join("failed").join(name)))
+
+    fn may_be_in(&self, directory: &Directory<'_>) -> bool {
+        self.inside.as_ref().is_none_or(|inside| *inside == directory.real)
+    }
 }
 
-fn file_name(wanted: &OsStr) -> &OsStr {
-    Path::new(wanted).file_name().unwrap_or(wanted)
+/// The files that go back, each once.
+fn found<'d>(directories: &'d [Directory<'_>], meanings: &[Meaning<'_>], all: bool) -> Vec<Found<'d>> {
+    let mut found = Vec::new();
+    for directory in directories {
+        let here = meanings.iter().filter(|meaning| meaning.may_be_in(directory));
+        let meant: HashSet<&OsString> = here.map(|meaning| &meaning.name).collect();
+        let files = directory.files.iter().filter(|name| all || meant.contains(name));
+        found.extend(files.map(|name| Found { directory, name }));
+    }
+    found
+}
+
+/// The arguments that lead to no failed file. The receipt of one that goes back is none of them: `failed/*` names both.
+fn missing<'w>(meanings: &[Meaning<'w>], found: &[Found<'_>]) -> Vec<&'w OsStr> {
+    let mut known: HashMap<OsString, Vec<&Directory<'_>>> = HashMap::new();
+    for Found { directory, name } in found {
+        known.entry((*name).clone()).or_default().push(directory);
+        known.entry(names::receipt(name)).or_default().push(directory);
+    }
+    let leads_nowhere = |meaning: &&Meaning<'_>| {
+        !known.get(&meaning.name).is_some_and(|there| there.iter().any(|directory| meaning.may_be_in(directory)))
+    };
+    meanings.iter().filter(leads_nowhere).map(|meaning| meaning.wanted).collect()
 }
 
 fn say_ambiguous(found: &[Found<'_>], wanted: &[OsString]) {
     for name in wanted {
-        let drops: Vec<&str> = found.iter().filter(|found| found.name == *name).map(|found| found.drop).collect();
+        let same = found.iter().filter(|found| found.name == name);
+        let drops: Vec<&str> = same.map(|found| found.directory.name).collect();
         if drops.len() > 1 {
             let (count, drops) = (drops.len(), drops.join(", "));
             Say::new(true)
@@ -121,7 +155,7 @@ fn say_ambiguous(found: &[Found<'_>], wanted: &[OsString]) {
 
 /// What inboxes have the file is noted first: once it is back, the agent may take it in at once.
 fn put_back(ledger: &Ledger, found: &Found<'_>) -> Result<End> {
-    let Found { drop, failed, name } = found;
+    let Found { directory: Directory { name: drop, failed, .. }, name } = found;
     if let (Some(inode), Some(receipt)) = (failed.inode(name)?, failed.receipt(name)?)
         && let Some((sha256, inboxes)) = accepted(&receipt)
     {
@@ -129,7 +163,7 @@ fn put_back(ledger: &Ledger, found: &Found<'_>) -> Result<End> {
         ledger.note_settled_before(directory, inode, &sha256, &inboxes)?;
     }
     match failed.put_back(name)? {
-        Some(back) if back == *name => Say::new(false).line(&format!("{}: back in drop directory {drop}", show(name))),
+        Some(back) if back == **name => Say::new(false).line(&format!("{}: back in drop directory {drop}", show(name))),
         Some(back) => {
             Say::new(false).line(&format!("{}: back in drop directory {drop}, as {}", show(name), show(&back)));
         }
@@ -183,15 +217,5 @@ mod tests {
         for damaged in ["", "{}", r#"{"sha256":null,"inboxes":[]}"#, r#"{"sha256":"zz","inboxes":[]}"#] {
             assert_eq!(accepted(damaged.as_bytes()), None, "{damaged}");
         }
-    }
-
-    #[test]
-    fn a_path_means_one_file_and_a_name_every_file_of_that_name() {
-        let drop = Path::new("/drop/one");
-        let name = OsStr::new("a.xml");
-        assert!(is_meant(OsStr::new("a.xml"), drop, name));
-        assert!(is_meant(OsStr::new("/drop/one/failed/a.xml"), drop, name));
-        assert!(!is_meant(OsStr::new("/drop/two/failed/a.xml"), drop, name));
-        assert!(!is_meant(OsStr::new("b.xml"), drop, name));
     }
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::args::{Action, SubscriptionArguments};
-use super::output::{Say, json as print};
+use super::output::{Say, complain, json as print};
 use super::services::{
     Advertised, bindings_json, bindings_text, contact_json, headers_json, redacted, shown, tell_headers,
 };
@@ -51,7 +51,7 @@ pub(super) fn subscription(file: &Path, arguments: &SubscriptionArguments) -> Re
     let words = || format!("asking {}", managed.target.shown());
     let answered = runtime()?.block_on(progress::shown(words, managed.act(arguments)))?;
     managed.tell(arguments, &answered);
-    managed.as_asked(arguments.action, &answered)
+    Ok(managed.as_asked(arguments.action, &answered))
 }
 
 impl Managed<'_> {
@@ -85,25 +85,33 @@ impl Managed<'_> {
         }
     }
 
-    /// A server may answer without an error and not do it. One that tells no status is believed.
-    fn as_asked(&self, action: Action, answered: &Answered) -> Result<End> {
+    /// A server may answer without an error and not do it. One that tells no status is believed, but what was made has a
+    /// Subscription ID. The answer is printed already, so that this is only complained of.
+    fn as_asked(&self, action: Action, answered: &Answered) -> End {
         let (wanted, did) = match action {
             Action::Pause => ("PAUSED", "paused"),
             Action::Resume => ("ACTIVE", "resumed"),
             Action::Unsubscribe => ("UNSUBSCRIBED", "ended"),
-            Action::Subscribe | Action::Status => return Ok(End::Good),
+            Action::Subscribe if answered.response.subscriptions.is_empty() => return self.none_made(),
+            Action::Subscribe | Action::Status => return End::Good,
         };
         let told = |one: &&Subscription| !one.status.trim().is_empty() && !is(one, wanted);
-        match answered.response.subscriptions.iter().find(told) {
-            None => Ok(End::Good),
-            Some(other) => Err(Trouble::failed(
-                format!(
-                    "the subscription was not {did}: the server says that it is {}",
-                    shown(self.peer(), &other.status)
-                ),
-                "ask the server's administrator, or make another one with `taxii-sync subscription subscribe`",
-            )),
-        }
+        let Some(other) = answered.response.subscriptions.iter().find(told) else { return End::Good };
+        let status = shown(self.peer(), &other.status);
+        complain(
+            &format!("the subscription was not {did}: the server says that it is {status}"),
+            "ask the server's administrator, or make another one with `taxii-sync subscription subscribe`",
+        );
+        End::Failed
+    }
+
+    fn none_made(&self) -> End {
+        let (server, collection) = (self.target.shown(), &self.settings.collection);
+        complain(
+            &format!("the answer of {server} holds no subscription to the collection `{collection}`: none was made"),
+            &format!("`taxii-sync subscription status {}` says what there is; else ask its administrator", self.name),
+        );
+        End::Failed
     }
 
     /// Some servers make a second subscription without a word: STATUS is asked first.

@@ -44,7 +44,7 @@ impl Target {
     /// A server of which one service is known, by its URL.
     pub(super) fn at(url: &Url, service: ServiceType, access: &Access, keep: &Keep) -> Result<Target> {
         address::without_credentials(url)?;
-        access.proxy.as_ref().map_or(Ok(()), address::without_credentials)?;
+        access.proxy.as_ref().map_or(Ok(()), address::proxy_without_credentials)?;
         let peer = peer(host(url), &server(url, service, access), keep)?;
         Ok(Target { name: None, peer })
     }
@@ -121,6 +121,7 @@ pub(super) fn named<'c, T>(all: &'c BTreeMap<String, T>, kind: &str, name: &str,
                 format!("there are {}{more}", names[..names.len().min(LISTED)].join(", "))
             }
         };
+        let name = address::repeated(name);
         Trouble::wrong(format!("no {kind} in {} is called `{name}`: {known}", file.display()))
     })
 }

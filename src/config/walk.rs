@@ -163,10 +163,10 @@ pub(super) fn join(path: &str, name: &str) -> String {
     if path.is_empty() { name } else { format!("{path}.{name}") }
 }
 
-/// Whether mistakes may quote a value: not where a secret belongs, and no address with a user name and a password.
+/// Whether mistakes may quote a value: not where a secret belongs, and nothing with an `@`. That may be an address with a
+/// user name and a password, also where it is so wrong that nobody can tell.
 fn may_be_shown(kind: &Kind, value: &DeValue<'_>) -> bool {
-    let holds_user = value.as_str().is_some_and(|text| text.contains("://") && text.contains('@'));
-    kind.is_open() && !holds_user
+    kind.is_open() && !value.as_str().is_some_and(|text| text.contains('@'))
 }
 
 /// A value as mistakes show it.

@@ -13,7 +13,7 @@ use serde_json::json;
 
 use super::exchanges::Exchanges;
 use super::output::{Say, json as print};
-use super::{End, Result, load, progress, runtime};
+use super::{End, Result, load, progress, runtime, warnings};
 use crate::config;
 
 use finding::{Finding, Verdict};
@@ -22,8 +22,8 @@ use finding::{Finding, Verdict};
 pub(super) fn check(file: &Path, online: bool, as_json: bool, exchanges: Option<&Arc<Exchanges>>) -> Result<End> {
     let loaded = load(file)?;
     let errors = Say::new(true);
-    for warning in &loaded.warnings {
-        errors.line(&format!("warning: {}:{warning}", file.display()));
+    for warning in warnings(file, &loaded) {
+        errors.line(&format!("warning: {warning}"));
     }
     let mut meaning = config::explain_json(&loaded.config);
     let say = Say::new(as_json);

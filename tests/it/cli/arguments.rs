@@ -118,11 +118,44 @@ fn options_of_how_to_reach_a_server_belong_to_a_url() {
         &["discover", "http://sensor:hunter2@127.0.0.1/"][..],
         &["poll", "--url", "http://sensor:hunter2@127.0.0.1/", "--collection", "default"],
         &["push", "--url", "http://sensor:hunter2@127.0.0.1/", "a.xml"],
-        &["discover", &url, "--proxy", "http://sensor:hunter2@127.0.0.1:1"],
     ] {
         let ran = bench.bare(arguments).ended(2).complained("--password-file");
         assert!(!ran.err.contains("hunter2"), "{}", ran.err);
     }
+    let ran = bench.bare(["discover", &url, "--proxy", "http://sensor:hunter2@127.0.0.1:1"]).ended(2);
+    let ran = ran.complained("the proxy 127.0.0.1").complained("proxy.username and proxy.password_file");
+    assert!(!ran.err.contains("hunter2") && !ran.err.contains("--username"), "{}", ran.err);
+    assert_eq!(bench.practice.requests().len(), 0);
+}
+
+#[test]
+fn an_address_with_a_password_that_cannot_be_used_is_not_repeated() {
+    let bench = Bench::new();
+    let url = bench.practice.url("discovery");
+    for arguments in [
+        &["discover", &url, "--proxy", "https://sensor:hunter2@proxy:3128"][..],
+        &["discover", &url, "--proxy", "sensor:hunter2@proxy:3128"],
+        &["discover", &url, "--proxy", "http://sensor:hunter2@proxy:port"],
+        &["discover", &url, "--proxy", "http://sensor:hunter2@proxy:3128/path"],
+        &["discover", &url, "http://sensor:hunter2@x/"],
+        &["discover", "ftp://sensor:hunter2@x/"],
+        &["discover", "https:sensor:hunter2@x/"],
+        &["collections", "sensor:hunter2@x", "--json"],
+        &["poll", "--url", "ftp://sensor:hunter2@x/", "--collection", "c"],
+        &["poll", "sensor:hunter2@x"],
+        &["push", "--url", "//sensor:hunter2@x/", "a.xml"],
+        &["push", "sensor:hunter2@x", "a.xml"],
+        &["subscription", "status", "sensor:hunter2@x"],
+        &["cursor", "set", "sensor:hunter2@x", "1d"],
+        &["poll", "indicators", "--since", "http://sensor:hunter2@x/"],
+        &["http://sensor:hunter2@x/"],
+        &["discover", "hub", "--http://sensor:hunter2@x/"],
+    ] {
+        let ran = bench.run(arguments).ended(2);
+        assert!(!ran.err.contains("hunter2") && !ran.out.contains("hunter2"), "{}{}", ran.err, ran.out);
+    }
+    bench.bare(["discover", "ftp://sensor:hunter2@x/"]).ended(2).complained("https://");
+    bench.bare(["discover", &url, "--proxy", "https://sensor:hunter2@proxy"]).ended(2).complained("socks5://");
     assert_eq!(bench.practice.requests().len(), 0);
 }
 

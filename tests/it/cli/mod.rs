@@ -4,6 +4,7 @@ mod arguments;
 mod asking;
 mod checking;
 mod cursors;
+mod demo;
 mod documents;
 mod exchanges;
 mod habits;

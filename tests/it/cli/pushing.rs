@@ -59,6 +59,9 @@ fn a_file_that_does_not_get_there_is_exit_code_1_and_the_others_are_tried() {
     assert!(lines[3].starts_with("b.xml: failed (FAILURE): "), "{lines:#?}");
     assert!(lines[4].starts_with("c.xml: failed: ") && lines[4].contains("503"), "{lines:#?}");
     assert_eq!(lines[5], "a.xml: accepted (SUCCESS)");
+    let said: Vec<&str> = ran.err.lines().collect();
+    assert_eq!(said[0], "taxii-sync: 5 of 6 files not accepted by inbox `partner`");
+    assert!(said.len() == 2 && said[1].contains("push them again"), "what to do is said, and nothing twice: {said:#?}");
     assert_eq!(bench.asked("Inbox_Message"), 4, "what cannot be sent is not");
 }
 
@@ -88,11 +91,23 @@ fn a_dry_run_says_what_would_be_sent_and_sends_nothing() {
     let ran = bench.run(["push", "partner", "a.xml", "--dry-run"]).ended(0);
     let bytes = SAMPLES[0].markup().len();
     assert_eq!(ran.out, format!("a.xml: would be sent as {}, {bytes} bytes, to {url}\n", SAMPLES[0].binding));
-    bench.run(["push", "partner", "a.xml", "broken.xml", "--dry-run"]).ended(1).said("broken.xml: refused");
+    let ran = bench.run(["push", "partner", "a.xml", "broken.xml", "--dry-run"]).ended(1).said("broken.xml: refused");
+    ran.complained("1 of 2 files cannot be sent to inbox `partner`");
     assert_eq!(bench.asked("Inbox_Message"), 0);
     let before = bench.practice.requests().len();
     bench.bare(["push", "--url", &url, "--collection", "default", "--dry-run", "a.xml"]).ended(0).said("for default");
     assert_eq!(bench.practice.requests().len(), before, "where the address is known nobody is asked");
+}
+
+#[test]
+fn a_message_of_version_1_0_names_no_collections() {
+    let bench = with_files(Bench::new());
+    let url = bench.practice.url("inbox");
+    let arguments = ["push", "--url", &url, "--collection", "default", "--taxii", "1.0", "--dry-run", "a.xml"];
+    let ran = bench.bare(arguments).ended(0);
+    assert!(ran.out.ends_with(&format!("to {url}\n")), "{}", ran.out);
+    let answer = bench.bare([&arguments[..], &["--json"]].concat()).ended(0).json();
+    assert_eq!(answer["collections"], serde_json::json!([]));
 }
 
 #[test]
@@ -154,6 +169,7 @@ fn results_are_given_as_json() {
     assert_eq!((&files[0]["file"], &files[0]["outcome"]), (&"a.xml".into(), &"accepted".into()));
     assert_eq!((&files[0]["status_type"], &files[0]["bytes"]), (&"SUCCESS".into(), &SAMPLES[0].markup().len().into()));
     assert_eq!(&files[1]["outcome"], "refused");
+    ran.complained("taxii-sync: 1 of 2 files not accepted by inbox `partner`");
     assert!(files[1]["reason"].is_string());
 }
 

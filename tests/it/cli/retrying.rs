@@ -138,6 +138,45 @@ fn a_name_in_several_directories_means_all_of_them_and_a_path_means_one() {
 }
 
 #[test]
+fn each_argument_has_to_lead_to_a_failed_file() {
+    let bench = Bench::new();
+    bench.put("outgoing/failed/a.xml", "<a/>");
+    let ran = bench.run(["retry", "nowhere/a.xml", "outgoing/failed/a.xml"]).ended(1).said("a.xml: back");
+    ran.complained("there is no failed file nowhere/a.xml");
+    bench.put("outgoing/failed/b.xml", "<b/>");
+    let ran = bench.run(["retry", "b.xml", "outgoing/b.xml"]).ended(1).said("b.xml: back");
+    ran.complained("there is no failed file outgoing/b.xml");
+}
+
+#[test]
+fn a_path_may_lead_over_links_and_upwards() {
+    let bench = Bench::new();
+    let failed = bench.put("outgoing/failed/a.xml", "<a/>");
+    std::os::unix::fs::symlink(bench.path("outgoing"), bench.path("linked")).unwrap();
+    std::os::unix::fs::symlink(&failed, bench.path("link.xml")).unwrap();
+    for path in
+        ["outgoing/../outgoing/failed/a.xml", "linked/failed/a.xml", "./link.xml", "outgoing/sent/../failed/a.xml"]
+    {
+        std::fs::create_dir_all(bench.path("outgoing/sent")).unwrap();
+        bench.run(["retry", path]).ended(0).said("a.xml: back");
+        std::fs::rename(bench.path("outgoing/a.xml"), &failed).unwrap();
+    }
+}
+
+#[test]
+fn the_receipts_among_all_that_is_in_failed_are_no_mistake() {
+    let bench = with_a_failure("");
+    let (file, receipt) = ("outgoing/failed/a.xml", "outgoing/failed/a.xml.receipt.json");
+    bench.run(["retry", receipt]).ended(1).complained("there is no failed file");
+    bench.put("elsewhere/a.xml.receipt.json", "{}");
+    bench.run(["retry", file, receipt]).ended(0).said("a.xml: back");
+    bench.put(file, SAMPLES[0].xml);
+    bench.put(receipt, "{}");
+    bench.run(["retry", "a.xml", "elsewhere/a.xml.receipt.json"]).ended(1).complained("elsewhere/");
+    assert_eq!(bench.listed("outgoing/failed"), [""; 0]);
+}
+
+#[test]
 fn a_name_that_is_taken_replaces_nothing() {
     let bench = Bench::new();
     bench.put("outgoing/failed/a.xml", "<failed/>");

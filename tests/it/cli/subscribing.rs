@@ -86,9 +86,23 @@ fn what_the_server_did_not_do_is_a_failure() {
     );
     bench.practice.script(Service::Collections, vec![Act::honest(), Act::bytes(answer)]);
     bench
-        .run(["subscription", "resume", "indicators", "--id", &id])
+        .run(["subscription", "resume", "indicators", "--id", &id, "--json"])
         .ended(1)
-        .complained("the subscription was not resumed: the server says that it is UNSUBSCRIBED");
+        .complained("the subscription was not resumed: the server says that it is UNSUBSCRIBED")
+        .json();
+}
+
+#[test]
+fn an_answer_without_a_subscription_is_a_failure() {
+    let bench = Bench::new();
+    let answer = "<t:Subscription_Management_Response xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" \
+                  message_id=\"1\" in_response_to=\"1\" collection_name=\"default\"/>";
+    for more in [&[][..], &["--json"]] {
+        bench.practice.script(Service::Collections, vec![Act::honest(), Act::honest(), Act::bytes(answer)]);
+        let ran = bench.run([&["subscription", "subscribe", "indicators"][..], more].concat()).ended(1);
+        let ran = ran.complained("holds no subscription to the collection `default`").complained("status indicators");
+        assert!(more.is_empty() || ran.json()["subscriptions"] == serde_json::json!([]), "{}", ran.out);
+    }
 }
 
 #[test]
