@@ -9,6 +9,7 @@ use super::{End, Result, load};
 use crate::agent;
 use crate::clock::Clock;
 use crate::observe::status::{FailedFile, Status};
+use crate::peer::show_remote;
 use crate::store::StoreError;
 use crate::store::disk::show;
 use crate::store::failed::Failed;
@@ -53,11 +54,13 @@ fn failed(drop: &Path) -> Result<Vec<FailedFile>, StoreError> {
     Ok(files)
 }
 
-/// The reason of a receipt: why the file cannot be sent, or what the first inbox that has not got it said.
+/// The reason of a receipt: why the file cannot be sent, or what the first inbox that has not got it said. Whoever may
+/// write to the drop directory may have written it: it is shown as a server's words are.
 fn reason(receipt: &[u8]) -> String {
     let receipt: Value = serde_json::from_slice(receipt).unwrap_or_default();
     let bad = |entry: &&Value| !matches!(entry["outcome"].as_str(), Some("accepted" | "duplicate"));
     let entry = receipt["inboxes"].as_array().and_then(|inboxes| inboxes.iter().find(bad));
-    let said = entry.and_then(|entry| Some(format!("{}: {}", entry["inbox"].as_str()?, entry["message"].as_str()?)));
-    receipt["reason"].as_str().map(str::to_owned).or(said).unwrap_or_default()
+    let said = entry.and_then(|entry| Some((entry["inbox"].as_str()?, entry["message"].as_str()?)));
+    let said = said.map(|(inbox, message)| format!("{}: {}", show_remote(inbox), show_remote(message)));
+    receipt["reason"].as_str().map(show_remote).or(said).unwrap_or_default()
 }

@@ -12,8 +12,9 @@ use serde_json::Value;
 use super::disk::{Dir, Kind, Renamed};
 use super::{Result, names};
 
-/// No receipt that is read is longer, in bytes.
-const LONGEST_RECEIPT: usize = 4 << 20;
+/// No receipt that is read is longer, in bytes. One of ours takes some hundreds for each inbox, and a few thousand where
+/// a server says as much as is kept of it; what others put there is not worth more memory.
+const LONGEST_RECEIPT: usize = 256 << 10;
 
 /// The failed files of one drop directory.
 #[derive(Debug)]

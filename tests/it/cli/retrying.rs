@@ -246,3 +246,23 @@ fn one_bad_drop_directory_hides_no_other() {
         std::fs::remove_file(bench.path("outgoing/b.xml")).unwrap();
     }
 }
+
+#[test]
+fn what_a_stranger_wrote_into_a_receipt_is_shown_as_text_and_cut() {
+    let bench = Bench::new();
+    bench.put("outgoing/failed/a.xml", "<a/>");
+    let hostile = format!("no\nhealthy\u{1b}[2J\u{9b}2J\u{202e}{}", "x".repeat(100_000));
+    for receipt in [
+        serde_json::json!({ "file": "a.xml", "sha256": null, "reason": hostile, "inboxes": [] }),
+        serde_json::json!({ "inboxes": [{ "inbox": hostile, "outcome": "refused", "message": hostile }] }),
+    ] {
+        bench.put("outgoing/failed/a.xml.receipt.json", receipt.to_string());
+        for arguments in [&["status"][..], &["status", "--json"]] {
+            let shown = bench.run(arguments).ended(0).out;
+            let raw = |c: char| c != '\n' && (c.is_control() || c == '\u{202e}');
+            assert!(!shown.contains(raw) && shown.len() < 3000, "{shown:?}");
+            assert!(shown.lines().filter(|line| line.starts_with("healthy")).count() <= 1, "{shown}");
+            assert!(shown.contains("no healthy"), "{shown}");
+        }
+    }
+}
