@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::json::{file_mode, start_word, word};
+use super::json::{address, file_mode, start_word, word};
 use super::model::{Auth, Config, Drop, Feed, Inbox, LogFormat, Schedule, Secret, Server, Start};
 use super::tables::{PRECISIONS, VERSIONS};
 use super::units::{show_duration, show_size};
@@ -70,12 +70,12 @@ impl Page {
 
 fn explain_server(page: &mut Page, server: &Server) {
     if let Some(url) = &server.discovery {
-        page.line(format!("Discovery at {url}; addresses that are not pinned are asked for there."));
+        page.line(format!("Discovery at {}; addresses that are not pinned are asked for there.", address(url)));
     }
     let pinned = [("Poll", &server.poll), ("Inbox", &server.inbox), ("Collection Management", &server.collections)];
     for (service, url) in pinned {
         if let Some(url) = url {
-            page.line(format!("{service} Service pinned at {url}."));
+            page.line(format!("{service} Service pinned at {}.", address(url)));
         }
     }
     if !server.trusted_origins.is_empty() {
@@ -90,7 +90,7 @@ fn explain_server(page: &mut Page, server: &Server) {
         let secret = proxy.password.as_ref().map(|secret| format!(", password {}", source(secret))).unwrap_or_default();
         let direct =
             if proxy.no_proxy.is_empty() { String::new() } else { format!("; not for {}", proxy.no_proxy.join(", ")) };
-        page.line(format!("Through the proxy {}{user}{secret}{direct}.", proxy.url));
+        page.line(format!("Through the proxy {}{user}{secret}{direct}.", address(&proxy.url)));
     }
     page.line(format!(
         "Time limits: {} to connect, {} of silence, {} for a whole exchange.",
@@ -113,6 +113,7 @@ fn explain_credentials(page: &mut Page, server: &Server) {
             page.line(format!("Signs in as {username} with HTTP Basic, password {}.", source(password)));
         }
         Some(Auth::Jwt { login, username, password }) => {
+            let login = address(login);
             page.line(format!("Signs in as {username} at {login} for a token, password {}.", source(password)));
         }
         Some(Auth::Bearer { token }) => page.line(format!("Signs in with a token {}.", source(token))),

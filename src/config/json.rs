@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use serde_json::{Map, Value, json};
+use url::Url;
 
 use super::model::{Auth, Config, Drop, Feed, Inbox, Proxy, Schedule, Secret, Server, Start, Tls};
 use super::tables::{FORMATS, PRECISIONS, VERSIONS};
@@ -33,10 +34,10 @@ pub(super) fn server(server: &Server) -> Value {
         server.headers.iter().map(|(name, secret)| (name.clone(), header(secret))).collect();
     json!({
         "taxii": word(&VERSIONS, server.taxii),
-        "discovery": server.discovery.as_ref().map(url::Url::as_str),
-        "poll": server.poll.as_ref().map(url::Url::as_str),
-        "inbox": server.inbox.as_ref().map(url::Url::as_str),
-        "collections": server.collections.as_ref().map(url::Url::as_str),
+        "discovery": server.discovery.as_ref().map(address),
+        "poll": server.poll.as_ref().map(address),
+        "inbox": server.inbox.as_ref().map(address),
+        "collections": server.collections.as_ref().map(address),
         "auth": server.auth.as_ref().map(auth),
         "headers": headers,
         "tls": tls(&server.tls),
@@ -47,7 +48,7 @@ pub(super) fn server(server: &Server) -> Value {
         "timestamp_precision": word(&PRECISIONS, server.timestamp_precision),
         "max_response": show_size(server.max_response),
         "max_content_block": show_size(server.max_content_block),
-        "trusted_origins": server.trusted_origins.iter().map(url::Url::as_str).collect::<Vec<_>>(),
+        "trusted_origins": server.trusted_origins.iter().map(address).collect::<Vec<_>>(),
         "plaintext_credentials": server.plaintext_credentials,
     })
 }
@@ -58,7 +59,7 @@ fn auth(auth: &Auth) -> Value {
             with_secret(json!({ "type": "basic", "username": username }), "password", Some(password))
         }
         Auth::Jwt { login, username, password } => {
-            let auth = json!({ "type": "jwt", "login": login.as_str(), "username": username });
+            let auth = json!({ "type": "jwt", "login": address(login), "username": username });
             with_secret(auth, "password", Some(password))
         }
         Auth::Bearer { token } => with_secret(json!({ "type": "bearer" }), "token", Some(token)),
@@ -77,7 +78,7 @@ fn tls(tls: &Tls) -> Value {
 }
 
 fn proxy(proxy: &Proxy) -> Value {
-    let table = json!({ "url": proxy.url.as_str(), "username": proxy.username, "no_proxy": proxy.no_proxy });
+    let table = json!({ "url": address(&proxy.url), "username": proxy.username, "no_proxy": proxy.no_proxy });
     with_secret(table, "password", proxy.password.as_ref())
 }
 
@@ -157,6 +158,17 @@ fn form(secret: &Secret) -> (&'static str, String) {
         Secret::Env(name) => ("env", name.clone()),
         Secret::Credential(name) => ("credential", name.clone()),
     }
+}
+
+/// An address as people may see it: without user information, and with the query (it may hold a key) left out.
+pub(super) fn address(url: &Url) -> String {
+    let mut bare = url.clone();
+    // Both fail only for addresses that cannot have user information at all.
+    let _ = bare.set_username("");
+    let _ = bare.set_password(None);
+    bare.set_query(None);
+    bare.set_fragment(None);
+    if url.query().is_some() { format!("{bare}?…") } else { bare.into() }
 }
 
 fn path(path: &Path) -> String {

@@ -58,6 +58,25 @@ fn a_literal_secret_is_warned_about_where_others_can_read_the_file() {
 }
 
 #[test]
+fn what_follows_a_question_mark_in_an_address_is_not_shown() {
+    let bench = Bench::new();
+    let discovery = bench.practice.url("discovery");
+    changed(&bench, &discovery, &format!("{discovery}?key=hunter2"));
+    for command in ["check", "discover hub", "collections hub"] {
+        for form in ["", " --json"] {
+            let ran = bench.run(format!("{command}{form}").split(' ')).ended(0);
+            let said = format!("{}{}", ran.out, ran.err);
+            assert!(!said.contains("hunter2"), "{command}{form}: {said}");
+            assert!(said.contains(&format!("{discovery}?…")) || command.starts_with("coll"), "{command}{form}: {said}");
+        }
+    }
+    let collections = format!("{}?key=hunter2", bench.practice.url("collections"));
+    changed(&bench, "[feeds.indicators]", &format!("collections = {collections:?}\n[feeds.indicators]"));
+    let ran = bench.run(["collections", "hub", "--json"]).ended(0);
+    assert!(ran.json()["url"].as_str().unwrap().ends_with("?…") && !ran.err.contains("hunter2"), "{}", ran.err);
+}
+
+#[test]
 fn directories_that_a_link_makes_one_are_a_mistake() {
     let bench = Bench::new();
     for (outgoing, how) in [("output", "the same directory as"), ("output/more", "inside")] {
