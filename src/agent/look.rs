@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
+use super::held::Held;
 use super::pulse::Pulse;
 use super::service;
 use crate::clock::Clock;
@@ -48,6 +49,8 @@ pub(super) struct Looker {
     clock: Clock,
     /// What is wrong with them, also where that cannot be written down.
     drops: Drops,
+    /// What must stay where it is, and how it is said that it has not.
+    held: Option<(Arc<Held>, CancellationToken)>,
     /// A connection of its own, so that nobody waits for a look at everything.
     ledger: Option<Ledger>,
     written: Option<(Instant, bool)>,
@@ -61,12 +64,27 @@ pub(super) struct Looker {
 impl Looker {
     /// One that has told nothing yet.
     pub(super) fn new(clock: Clock, drops: Drops) -> Looker {
-        Looker { clock, drops, ledger: None, written: None, failed: false, concerns: BTreeSet::new(), seen: None }
+        Looker {
+            clock,
+            drops,
+            held: None,
+            ledger: None,
+            written: None,
+            failed: false,
+            concerns: BTreeSet::new(),
+            seen: None,
+        }
+    }
+
+    /// The same, beside an agent that goes on. `lost` is set once its state was removed or replaced.
+    pub(super) fn beside(self, held: Arc<Held>, lost: CancellationToken) -> Looker {
+        Looker { held: Some((held, lost)), ..self }
     }
 
     /// Looks at the ledger, writes the metrics where they are due, and tells of what has changed. Gives the status in a
     /// line, where there is one. Blocks.
     pub(super) fn look(&mut self, config: &Arc<Config>, up: Up) -> Option<String> {
+        self.look_at_state();
         if up == Up::Yes
             && let Some(line) = self.unchanged(config)
         {
@@ -89,6 +107,15 @@ impl Looker {
         let line = status.to_line();
         self.seen = version.map(|version| Seen { at, version, config: config.clone(), troubles, line: line.clone() });
         Some(line)
+    }
+
+    /// What of the state was removed or replaced is told once: the agent ends then.
+    fn look_at_state(&self) {
+        let Some((held, lost)) = self.held.as_ref().filter(|(_, lost)| !lost.is_cancelled()) else { return };
+        if let Some(path) = held.lost() {
+            lines::state_lost(&path);
+            lost.cancel();
+        }
     }
 
     /// The line of the last look, where there is nothing new and nothing to be written.
@@ -157,12 +184,11 @@ impl Looker {
 /// gone.
 pub(super) async fn keep_looking(
     mut config: watch::Receiver<Arc<Config>>,
-    clock: Clock,
-    drops: Drops,
+    mut looker: Looker,
     pulse: Pulse,
     stop: CancellationToken,
 ) {
-    let mut looker = Looker::new(clock.clone(), drops);
+    let clock = looker.clock.clone();
     let mut told = String::new();
     // Nothing is in force yet.
     tokio::select! {

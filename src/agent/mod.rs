@@ -4,6 +4,7 @@
 //! [`Agent::run_once`] does everything there is to do once.
 
 mod connect;
+mod held;
 mod look;
 mod memory;
 mod once;
@@ -36,6 +37,7 @@ use crate::store::output::{Manner, Staging};
 use crate::taxii::message::Query;
 
 pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
+use held::Held;
 use memory::LastWords;
 pub use once::Summary;
 pub use run::ReadConfig;
@@ -102,6 +104,7 @@ pub struct Agent {
     clock: Clock,
     drops: Drops,
     workers: Arc<Semaphore>,
+    held: Arc<Held>,
     _lock: Lock,
 }
 
@@ -127,7 +130,8 @@ impl Agent {
         let ledger = Arc::new(open_ledger(state_dir)?);
         ledger.sweep_under_way().map_err(StoreError::from)?;
         let workers = Arc::new(Semaphore::new(WORKERS));
-        Ok(Agent { ledger, clock, drops: Drops::default(), workers, _lock: lock })
+        let held = Arc::new(Held::of(state_dir)?);
+        Ok(Agent { ledger, clock, drops: Drops::default(), workers, held, _lock: lock })
     }
 
     fn feed(

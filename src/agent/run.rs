@@ -1,6 +1,7 @@
 //! `run`: until a signal ends it.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::look::Looker;
 use super::pulse::Pulse;
 use super::tasks::{Same, Task, Tasks};
 use super::{Agent, AgentError, Parts, look, schedule, service, tasks};
@@ -73,8 +75,8 @@ pub trait ReadConfig {
 }
 
 impl Agent {
-    /// Runs until SIGTERM or SIGINT. SIGHUP reads the configuration again, SIGUSR1 polls and looks at the drop
-    /// directories now.
+    /// Runs until SIGTERM or SIGINT, or until its state is gone, which is an error. SIGHUP reads the configuration
+    /// again, SIGUSR1 polls and looks at the drop directories now.
     pub async fn run(self, config: Config, again: &dyn ReadConfig) -> Result<(), AgentError> {
         let mut signals = Signals::catch()?;
         let pulse = Pulse::new(self.clock.clone());
@@ -85,12 +87,12 @@ impl Agent {
         }
         service::ready(&running.summary());
         lines::started(&running.summary());
-        pulse.beside(running.until_told_to_end(&mut signals, again)).await;
+        let ended = pulse.beside(running.until_told_to_end(&mut signals, again)).await;
         service::stopping();
         lines::stopping();
         pulse.beside(running.stop()).await;
         lines::stopped();
-        Ok(())
+        ended
     }
 }
 
@@ -99,6 +101,8 @@ struct Running {
     /// What is in force; the writer of the metrics looks at it.
     config: watch::Sender<Arc<Config>>,
     look: Task<()>,
+    /// The state was removed or replaced.
+    lost: CancellationToken,
     pulse: Pulse,
     parts: Parts,
     tasks: Tasks,
@@ -110,28 +114,30 @@ impl Running {
     fn new(agent: Agent, pulse: Pulse) -> Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
         let (config, current) = watch::channel(Arc::default());
-        let stop = CancellationToken::new();
-        let looking =
-            look::keep_looking(current, agent.clock.clone(), agent.drops.clone(), pulse.clone(), stop.clone());
+        let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
+        let looker = Looker::new(agent.clock.clone(), agent.drops.clone());
+        let looker = looker.beside(agent.held.clone(), lost.clone());
+        let looking = look::keep_looking(current, looker, pulse.clone(), stop.clone());
         let running = pulse.spawn("the look at the ledger".to_owned(), stop.clone(), looking);
         let look = Task { made_of: (), stop, running };
         let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
-        Running { agent, config, look, pulse, parts, tasks, bounds, now }
+        Running { agent, config, look, lost, pulse, parts, tasks, bounds, now }
     }
 
     /// Handles signals. One that ends the agent is heard while the configuration is read again, too: what the reload
     /// was waiting for ends with all the rest.
-    async fn until_told_to_end(&mut self, signals: &mut Signals, again: &dyn ReadConfig) {
+    async fn until_told_to_end(&mut self, signals: &mut Signals, again: &dyn ReadConfig) -> Result<(), AgentError> {
         loop {
             tokio::select! {
-                _ = signals.terminate.recv() => return,
-                _ = signals.interrupt.recv() => return,
+                _ = signals.terminate.recv() => return Ok(()),
+                _ = signals.interrupt.recv() => return Ok(()),
+                () = self.lost.cancelled() => return Err(state_lost()),
                 _ = signals.look.recv() => self.look_now(),
                 _ = signals.reload.recv() => {
                     service::reloading();
                     tokio::select! {
                         () = self.reload(again) => {}
-                        () = signals.end() => return,
+                        () = signals.end() => return Ok(()),
                     }
                     service::ready(&self.summary());
                 }
@@ -277,6 +283,13 @@ impl Running {
         // Last of all, so that the metrics say how it ended.
         self.look.stop.cancel();
         let _ = tokio::time::timeout(LAST_LOOK, self.look.running).await;
+    }
+}
+
+fn state_lost() -> AgentError {
+    AgentError::System {
+        what: "go on",
+        source: io::Error::other("state_dir, or a file in it, was removed or replaced"),
     }
 }
 

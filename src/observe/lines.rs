@@ -373,6 +373,17 @@ pub fn concern_ends(feed: &str, concern: &str) {
     info!(feed, concern, "no longer of concern");
 }
 
+/// The state was removed or replaced under the agent.
+pub fn state_lost(path: &Path) {
+    let path = show(path);
+    let hint = "systemd starts it again with the state that is there then, a new one where there is none: to go on with \
+                the old one, stop the service and put state_dir back as it was";
+    error!(
+        path,
+        hint, "the agent's state was removed or replaced while it ran: it ends, since nobody would read what it writes"
+    );
+}
+
 /// A task is gone that should go on for ever.
 pub fn task_lost(what: &str) {
     error!(what, "a task has ended by a fault of the program: the watchdog is not fed any more");

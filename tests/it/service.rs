@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use rustix::process::Signal;
 use taxii_sync::practice::{Act, Quirk, Service};
 
-use crate::common::{Agent, PATIENCE, World};
+use crate::common::{Agent, PATIENCE, World, for_each};
 
 /// How often the watchdog is fed in these tests.
 const PACE: Duration = Duration::from_millis(500);
@@ -163,6 +163,33 @@ fn what_goes_on_over_many_polls_is_one_line() {
     let log = agent.log();
     assert_eq!(log.matches("cannot be read: taken as absent").count(), 1, "{log}");
     agent.terminate();
+}
+
+#[test]
+fn an_agent_whose_state_is_removed_or_replaced_says_so_and_ends() {
+    let remove = |world: &World| std::fs::remove_dir_all(world.path("state")).unwrap();
+    let move_away = |world: &World| std::fs::rename(world.path("state"), world.path("away")).unwrap();
+    let unlock = |world: &World| std::fs::remove_file(world.path("state/lock")).unwrap();
+    let replace = |world: &World| {
+        std::fs::copy(world.path("state/ledger.db"), world.path("backup")).unwrap();
+        std::fs::rename(world.path("backup"), world.path("state/ledger.db")).unwrap();
+    };
+    let cases: [(&str, &(dyn Fn(&World) + Sync)); 4] =
+        [("state", &remove), ("state", &move_away), ("state/lock", &unlock), ("state/ledger.db", &replace)];
+    for_each(cases, |(lost, lose)| {
+        let world = World::new().feed("").section("[log]\nlevel = \"info\"\n");
+        let mut agent = world.start();
+        world.until_seen(|seen| !seen.is_empty());
+        agent.until_said("started");
+        lose(&world);
+        assert_eq!(agent.end().0, Some(1), "{}", agent.log());
+        let log = agent.log();
+        let line = log.lines().find(|line| line.contains("ERROR")).unwrap();
+        assert!(line.contains(&format!("path={:?}", world.path(lost).display().to_string())), "{log}");
+        assert!(line.contains("removed or replaced while it ran: it ends"), "{log}");
+        assert_eq!(log.matches("ERROR").count(), 1, "{log}");
+        assert!(lost != "state" || !world.path("state").exists(), "nothing is made anew");
+    });
 }
 
 #[test]
