@@ -5,6 +5,7 @@
 //! in is the directory that *holds* a path of the configuration, and an output directory that an operator makes again,
 //! or a password file that is renamed into place, is found as before.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use landlock::{
@@ -32,6 +33,9 @@ const SYSTEM: [&str; 11] = [
 /// Where SQLite sorts what does not fit into its cache.
 const TEMPORARY: [&str; 2] = ["/tmp", "/var/tmp"];
 
+/// The system keeps links here to its own directories, such as `/var/run`, and turns none of them.
+const OF_THE_SYSTEM: [&str; 2] = ["/", "/var"];
+
 /// Opening and listing. To execute is in neither list: the agent starts no program.
 const READ: BitFlags<AccessFs> = make_bitflags!(AccessFs::{ReadFile | ReadDir});
 
@@ -56,8 +60,11 @@ pub struct Sandbox {
 impl Sandbox {
     /// Around what these files and directories need: `read` is only read, `write` is read, written and made.
     pub fn around(read: &[PathBuf], write: &[PathBuf]) -> Sandbox {
-        // A secret may be a link that is turned to another directory when it is rotated.
-        let beside_links = read.iter().filter_map(|path| path.parent().map(real)).filter(|path| path != Path::new("/"));
+        // A secret may be a link, or lie behind one, that is turned to another directory when it is rotated.
+        let mut links = BTreeSet::new();
+        read.iter().for_each(|path| note_links(&real(Path::new(".")).join(path), &mut links));
+        let holders = read.iter().chain(&links).filter_map(|path| path.parent().map(real));
+        let beside_links = holders.filter(|path| !OF_THE_SYSTEM.contains(&path.to_str().unwrap_or_default()));
         let resolver = holder(Path::new("/etc/resolv.conf"));
         let system = SYSTEM.iter().map(PathBuf::from).chain([resolver]);
         let elsewhere = ["SQLITE_TMPDIR", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
@@ -97,6 +104,20 @@ impl Sandbox {
     }
 }
 
+/// Adds the symbolic links on the way to a file, those behind links too, each by the real path of its directory.
+#[expect(clippy::disallowed_methods, reason = "a link is read, not followed")]
+fn note_links(path: &Path, links: &mut BTreeSet<PathBuf>) {
+    for part in path.ancestors() {
+        let (Some(parent), Some(name), Ok(target)) = (part.parent(), part.file_name(), part.read_link()) else {
+            continue;
+        };
+        let parent = real(parent);
+        if links.insert(parent.join(name)) {
+            note_links(&parent.join(target), links);
+        }
+    }
+}
+
 /// The directory that holds a path, or the nearest above it that is there. What lies in the root directory is let in
 /// itself: nothing would be left outside otherwise.
 fn holder(path: &Path) -> PathBuf {
@@ -121,6 +142,38 @@ mod tests {
         assert_eq!(holder(&root.join("not/there/yet")), root);
         assert_eq!(holder(Path::new("/usr")), Path::new("/usr"));
         assert_eq!(holder(Path::new("/no-such-directory")), Path::new("/"));
+    }
+
+    #[test]
+    fn a_link_on_the_way_may_be_turned() {
+        let site = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
+        let at = |name: &str| site.path().join(name);
+        for directory in ["secrets", "data/v1", "data/v2", "elsewhere"] {
+            std::fs::create_dir_all(at(directory)).unwrap();
+            std::fs::write(at(directory).join("password"), "secret").unwrap();
+        }
+        let turn = |link: &str, target: &str| {
+            let _ = std::fs::remove_file(at(link));
+            std::os::unix::fs::symlink(target, at(link)).unwrap();
+        };
+        turn("secrets/current", "../data/latest");
+        turn("data/latest", "v1");
+        let secret = [at("secrets/current/password")];
+        let sandbox = Sandbox::around(&secret, &[]);
+        assert_eq!(sandbox.outside(&secret, &[]), None);
+        turn("data/latest", "v2");
+        assert_eq!(sandbox.outside(&secret, &[]), None, "the link behind the link");
+        std::fs::create_dir(at("secrets/v3")).unwrap();
+        turn("secrets/current", "v3");
+        assert_eq!(sandbox.outside(&secret, &[]), None);
+        turn("secrets/current", "../elsewhere");
+        assert_eq!(sandbox.outside(&secret, &[]), Some(secret[0].as_path()));
+        turn("secrets/current", "current/current");
+        assert_eq!(
+            Sandbox::around(&secret, &[]).outside(&secret, &[]),
+            None,
+            "it leads nowhere, and is gone through once"
+        );
     }
 
     #[test]
