@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::held::Held;
 use super::pulse::Pulse;
 use super::service;
+use super::unwritten::Unwritten;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::observe::lines;
@@ -39,7 +40,7 @@ struct Seen {
     at: Instant,
     version: i64,
     config: Arc<Config>,
-    troubles: BTreeMap<String, String>,
+    troubles: [BTreeMap<String, String>; 2],
     line: String,
 }
 
@@ -49,6 +50,8 @@ pub(super) struct Looker {
     clock: Clock,
     /// What is wrong with them, also where that cannot be written down.
     drops: Drops,
+    /// The same of feeds.
+    unwritten: Unwritten,
     /// What must stay where it is, and how it is said that it has not.
     held: Option<(Arc<Held>, CancellationToken)>,
     /// A connection of its own, so that nobody waits for a look at everything.
@@ -67,6 +70,7 @@ impl Looker {
         Looker {
             clock,
             drops,
+            unwritten: Unwritten::default(),
             held: None,
             ledger: None,
             written: None,
@@ -77,8 +81,8 @@ impl Looker {
     }
 
     /// The same, beside an agent that goes on. `lost` is set once its state was removed or replaced.
-    pub(super) fn beside(self, held: Arc<Held>, lost: CancellationToken) -> Looker {
-        Looker { held: Some((held, lost)), ..self }
+    pub(super) fn beside(self, unwritten: Unwritten, held: Arc<Held>, lost: CancellationToken) -> Looker {
+        Looker { unwritten, held: Some((held, lost)), ..self }
     }
 
     /// Looks at the ledger, writes the metrics where they are due, and tells of what has changed. Gives the status in a
@@ -91,7 +95,7 @@ impl Looker {
             return Some(line);
         }
         // What changes from here on is for the next look.
-        let (at, troubles) = (self.clock.moment(), self.drops.troubles());
+        let (at, troubles) = (self.clock.moment(), self.troubles());
         let version = self.ledger.as_ref().and_then(|ledger| ledger.version().ok());
         let status = self.status(config);
         if let Some(textfile) = &config.metrics_textfile {
@@ -118,6 +122,11 @@ impl Looker {
         }
     }
 
+    /// What may not be in the ledger: of feeds, and of drop directories.
+    fn troubles(&self) -> [BTreeMap<String, String>; 2] {
+        [self.unwritten.troubles(), self.drops.troubles()]
+    }
+
     /// The line of the last look, where there is nothing new and nothing to be written.
     fn unchanged(&self, config: &Arc<Config>) -> Option<String> {
         let (seen, ledger) = (self.seen.as_ref()?, self.ledger.as_ref()?);
@@ -125,7 +134,7 @@ impl Looker {
         let stays = !due
             && self.clock.since(seen.at) < LONGEST
             && Arc::ptr_eq(&seen.config, config)
-            && seen.troubles == self.drops.troubles()
+            && seen.troubles == self.troubles()
             && ledger.version().is_ok_and(|version| version == seen.version);
         stays.then(|| seen.line.clone())
     }
@@ -175,7 +184,9 @@ impl Looker {
             self.ledger = None;
         }
         let mut status = Status::new(config, report?.unwrap_or_default(), self.clock.now());
-        self.drops.troubles().iter().for_each(|(drop, words)| status.add_trouble(drop, words));
+        let [feeds, drops] = self.troubles();
+        feeds.iter().for_each(|(feed, words)| status.add_feed_trouble(feed, words));
+        drops.iter().for_each(|(drop, words)| status.add_trouble(drop, words));
         Ok(status)
     }
 }

@@ -13,6 +13,7 @@ mod run;
 mod schedule;
 mod service;
 mod tasks;
+mod unwritten;
 mod waiting;
 
 use std::collections::BTreeMap;

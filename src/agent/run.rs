@@ -14,10 +14,11 @@ use tokio_util::sync::CancellationToken;
 use super::look::Looker;
 use super::pulse::Pulse;
 use super::tasks::{Same, Task, Tasks};
+use super::unwritten::Unwritten;
 use super::{Agent, AgentError, Parts, look, schedule, service, tasks};
 use crate::config::Config;
-use crate::observe::{Standing, lines};
-use crate::poll::Feed;
+use crate::observe::{Standing, Trouble, lines};
+use crate::poll::{Ended, Feed};
 
 /// A file system that hangs must not keep the metrics from ending.
 const LAST_LOOK: Duration = Duration::from_secs(1);
@@ -27,6 +28,9 @@ const WATCHED: Duration = Duration::from_millis(1500);
 
 /// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
 const POLLS: usize = 24;
+
+/// A feed whose next poll cannot be noted waits this long: no hot loop.
+const WITHOUT_LEDGER: Duration = Duration::from_secs(30);
 
 /// How often a feed that waits looks at the clock, which somebody may have set.
 const GLANCE: Duration = Duration::from_secs(300);
@@ -103,6 +107,7 @@ struct Running {
     look: Task<()>,
     /// The state was removed or replaced.
     lost: CancellationToken,
+    unwritten: Unwritten,
     pulse: Pulse,
     parts: Parts,
     tasks: Tasks,
@@ -114,14 +119,14 @@ impl Running {
     fn new(agent: Agent, pulse: Pulse) -> Running {
         let bounds = Bounds { polls: Arc::new(Semaphore::new(POLLS)), by_server: BTreeMap::new() };
         let (config, current) = watch::channel(Arc::default());
-        let (stop, lost) = (CancellationToken::new(), CancellationToken::new());
+        let (stop, lost, unwritten) = (CancellationToken::new(), CancellationToken::new(), Unwritten::default());
         let looker = Looker::new(agent.clock.clone(), agent.drops.clone());
-        let looker = looker.beside(agent.held.clone(), lost.clone());
+        let looker = looker.beside(unwritten.clone(), agent.held.clone(), lost.clone());
         let looking = look::keep_looking(current, looker, pulse.clone(), stop.clone());
         let running = pulse.spawn("the look at the ledger".to_owned(), stop.clone(), looking);
         let look = Task { made_of: (), stop, running };
         let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
-        Running { agent, config, look, lost, pulse, parts, tasks, bounds, now }
+        Running { agent, config, look, lost, unwritten, pulse, parts, tasks, bounds, now }
     }
 
     /// Handles signals. One that ends the agent is heard while the configuration is read again, too: what the reload
@@ -261,7 +266,8 @@ impl Running {
             let made_of = (feed.settings.clone(), Same(Some(feed.peer.clone())));
             let one = self.bounds.by_server.entry(feed.settings.server.clone());
             let one = one.or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
-            let polling = keep_polling(feed, self.bounds.polls.clone(), one, self.now.clone(), self.pulse.clone());
+            let (polls, now, pulse) = (self.bounds.polls.clone(), self.now.clone(), self.pulse.clone());
+            let polling = keep_polling(feed, polls, one, now, pulse, self.unwritten.clone());
             let running = self.pulse.spawn(format!("feed {name}"), stop.clone(), polling);
             self.tasks.feeds.insert(name, Task { made_of, stop, running });
         }
@@ -294,8 +300,15 @@ fn state_lost() -> AgentError {
 }
 
 /// One feed, whenever it is due.
-async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, now: Arc<Notify>, pulse: Pulse) {
-    let mut standing = Standing::default();
+async fn keep_polling(
+    feed: Feed,
+    polls: Arc<Semaphore>,
+    one: Arc<Semaphore>,
+    now: Arc<Notify>,
+    pulse: Pulse,
+    unwritten: Unwritten,
+) {
+    let (mut standing, mut ledger) = (Standing::default(), Standing::default());
     let mut starting = true;
     let mut hurry = Box::pin(now.notified());
     while !feed.stop.is_cancelled() {
@@ -314,16 +327,27 @@ async fn keep_polling(feed: Feed, polls: Arc<Semaphore>, one: Arc<Semaphore>, no
         pulse.set_polling(&feed.name, true);
         let ended = feed.poll_and_tell(&mut standing).await;
         pulse.set_polling(&feed.name, false);
-        let next = schedule::next(&feed.settings.schedule, &ended, feed.clock.now(), fastrand::u64(..));
-        if let Err(error) = feed.set_next_poll(next).await {
-            lines::ledger_trouble(&feed.name, &error);
-            // Without a ledger the time of the next poll cannot be kept: no hot loop all the same.
+        if !note(&feed, &ended, &unwritten, &mut ledger).await {
             tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(30)) => {}
+                () = tokio::time::sleep(WITHOUT_LEDGER) => {}
+                () = hurry.as_mut() => {}
                 () = feed.stop.cancelled() => {}
             }
         }
     }
+}
+
+/// Notes when the feed is polled next, and what the ledger does not take; gives whether it took the time.
+async fn note(feed: &Feed, ended: &Ended, unwritten: &Unwritten, standing: &mut Standing) -> bool {
+    let next = schedule::next(&feed.settings.schedule, ended, feed.clock.now(), fastrand::u64(..));
+    let kept = feed.set_next_poll(next).await;
+    match &kept {
+        Ok(()) if standing.ends() => lines::ledger_works_again(&feed.name),
+        Err(error) if standing.begins(Trouble::Passing) => lines::ledger_trouble(&feed.name, error),
+        _ => {}
+    }
+    unwritten.note(feed, ended, kept.as_ref().copied()).await;
+    kept.is_ok()
 }
 
 async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notified<'_>>) {
@@ -351,8 +375,8 @@ async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notifie
 mod tests {
     use super::*;
 
-    fn size_of_future<A, B, C, D, E, F: Future>(_: impl Fn(A, B, C, D, E) -> F) -> usize {
-        size_of::<F>()
+    fn size_of_future<A, B, C, D, E, F, G: Future>(_: impl Fn(A, B, C, D, E, F) -> G) -> usize {
+        size_of::<G>()
     }
 
     #[test]

@@ -358,9 +358,14 @@ pub fn poll_works_again(feed: &str) {
     info!(feed, "polling works again");
 }
 
-/// The time of the next poll cannot be noted.
+/// The time of the next poll cannot be noted, or what is old cannot be forgotten.
 pub fn ledger_trouble(feed: &str, error: &StoreError) {
     error!(feed, %error, hint = some(error.hint()), "the ledger cannot be written");
+}
+
+/// The time of the next poll can be noted, and could not before.
+pub fn ledger_works_again(feed: &str) {
+    info!(feed, "the ledger can be written again");
 }
 
 /// Something about a feed that works became worth knowing.

@@ -16,7 +16,7 @@ use crate::taxii::exchange::{believed, server_now};
 pub struct FailedFile {
     /// Its name, fit to be shown.
     pub name: String,
-    /// Why it is there, as its receipt says.
+    /// Why it is there, as its receipt says, fit to be shown.
     pub reason: String,
 }
 
@@ -119,6 +119,13 @@ impl Status {
     /// A drop directory cannot be worked with. What was said of it first is nearer to the cause.
     pub fn add_trouble(&mut self, drop: &str, words: &str) {
         self.drops.entry(drop.to_owned()).or_default().last_error.get_or_insert_with(|| words.to_owned());
+    }
+
+    /// A feed is in trouble, and the ledger may not know it. What it does know stays.
+    pub fn add_feed_trouble(&mut self, feed: &str, words: &str) {
+        if let Some(feed) = self.feeds.get_mut(feed) {
+            feed.row.last_error.get_or_insert_with(|| words.to_owned());
+        }
     }
 
     /// For machines. `running`: an agent is at work.

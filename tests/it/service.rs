@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use rustix::process::Signal;
 use taxii_sync::practice::{Act, Quirk, Service};
 
-use crate::common::{Agent, PATIENCE, World, for_each};
+use crate::common::{Agent, PATIENCE, World, eventually, for_each};
 
 /// How often the watchdog is fed in these tests.
 const PACE: Duration = Duration::from_millis(500);
@@ -190,6 +190,44 @@ fn an_agent_whose_state_is_removed_or_replaced_says_so_and_ends() {
         assert_eq!(log.matches("ERROR").count(), 1, "{log}");
         assert!(lost != "state" || !world.path("state").exists(), "nothing is made anew");
     });
+}
+
+/// Another program's connection to the ledger.
+fn change_ledger(world: &World, statement: &str) {
+    let ledger = rusqlite::Connection::open(world.path("state/ledger.db")).unwrap();
+    ledger.busy_timeout(PATIENCE).unwrap();
+    ledger.execute_batch(statement).unwrap();
+}
+
+#[test]
+fn a_feed_that_the_ledger_cannot_note_is_in_trouble_and_the_log_says_when_it_begins_and_ends() {
+    let world = World::new().feed("every = \"1h\"");
+    let textfile = world.path("metrics.prom");
+    let world = world.section(&format!("[metrics]\ntextfile = {textfile:?}\n"));
+    let (mut agent, mut told) = Told::by(&world);
+    told.until("STATUS=healthy");
+    let feed_is = |healthy: bool| {
+        let line = format!("taxii_sync_feed_healthy{{feed=\"indicators\"}} {}", u8::from(healthy));
+        let all = format!("taxii_sync_healthy {}", u8::from(healthy));
+        eventually(|| std::fs::read_to_string(&textfile).is_ok_and(|text| text.contains(&line) && text.contains(&all)));
+    };
+    feed_is(true);
+    // A disk without any room left refuses the same.
+    let refuse = "CREATE TRIGGER full BEFORE UPDATE OF last_error, last_success, next_poll ON feed
+                  BEGIN SELECT RAISE(ABORT, 'no space left'); END";
+    change_ledger(&world, refuse);
+    for _ in 0..3 {
+        again(&world, &agent, Service::Poll);
+    }
+    feed_is(false);
+    told.until("STATUS=trouble with feed indicators");
+    assert_eq!(agent.log().matches("the ledger cannot be written").count(), 1, "{}", agent.log());
+    change_ledger(&world, "DROP TRIGGER full");
+    again(&world, &agent, Service::Poll);
+    agent.until_said("the ledger can be written again");
+    feed_is(true);
+    told.until("STATUS=healthy");
+    agent.terminate();
 }
 
 #[test]
