@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use super::look::Looker;
 use super::pulse::Pulse;
 use super::tasks::{Same, Task, Tasks};
-use super::unwritten::Unwritten;
+use super::unwritten::{Unwritten, is_known_to_fail};
 use super::{Agent, AgentError, Parts, look, schedule, service, tasks};
 use crate::config::Config;
 use crate::observe::{Standing, Trouble, lines};
@@ -311,6 +311,8 @@ async fn keep_polling(
     let (mut standing, mut ledger) = (Standing::default(), Standing::default());
     let mut starting = true;
     let mut hurry = Box::pin(now.notified());
+    // It was told by another task, before a reload or a restart.
+    let mut failed_before = is_known_to_fail(&feed).await;
     while !feed.stop.is_cancelled() {
         wait_until_due(&feed, starting, hurry.as_mut()).await;
         // Who asks during a poll wants another one after it.
@@ -327,6 +329,9 @@ async fn keep_polling(
         pulse.set_polling(&feed.name, true);
         let ended = feed.poll_and_tell(&mut standing).await;
         pulse.set_polling(&feed.name, false);
+        if std::mem::take(&mut failed_before) && ended == Ended::UpToDate {
+            lines::poll_works_again(&feed.name);
+        }
         if !note(&feed, &ended, &unwritten, &mut ledger).await {
             tokio::select! {
                 () = tokio::time::sleep(WITHOUT_LEDGER) => {}

@@ -32,6 +32,6 @@ impl Unwritten {
 }
 
 /// Whether the ledger says that the last poll failed.
-async fn is_known_to_fail(feed: &Feed) -> bool {
+pub(super) async fn is_known_to_fail(feed: &Feed) -> bool {
     feed.next_poll(false).await.is_ok_and(|due| due.is_some_and(|due| due.failed))
 }

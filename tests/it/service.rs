@@ -231,6 +231,20 @@ fn a_feed_that_the_ledger_cannot_note_is_in_trouble_and_the_log_says_when_it_beg
 }
 
 #[test]
+fn polling_that_works_again_after_a_reload_is_told() {
+    let world = World::new().feed("every = \"1h\"").server("headers = { X-One = \"1\" }");
+    world.script(Service::Poll, vec![Act::status("UNAUTHORIZED")]);
+    let mut agent = world.start();
+    agent.until_said("the poll failed");
+    eventually(|| world.feed_status()["next_poll"].is_string());
+    let world = world.server("headers = { X-One = \"2\" }");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    agent.until_said("polling works again");
+    agent.terminate();
+}
+
+#[test]
 fn a_clock_that_disagrees_is_in_the_status_the_log_and_the_metrics() {
     let world =
         World::off_by(TimeDelta::hours(-2)).feed("start = \"3h\"").section("[metrics]\ntextfile = \"metrics.prom\"\n");
