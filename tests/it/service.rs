@@ -165,6 +165,9 @@ fn what_goes_on_over_many_polls_is_one_line() {
     agent.terminate();
 }
 
+/// Does away with something.
+type Lose = fn(&World);
+
 #[test]
 fn an_agent_whose_state_is_removed_or_replaced_says_so_and_ends() {
     let remove = |world: &World| std::fs::remove_dir_all(world.path("state")).unwrap();
@@ -174,8 +177,8 @@ fn an_agent_whose_state_is_removed_or_replaced_says_so_and_ends() {
         std::fs::copy(world.path("state/ledger.db"), world.path("backup")).unwrap();
         std::fs::rename(world.path("backup"), world.path("state/ledger.db")).unwrap();
     };
-    let cases: [(&str, &(dyn Fn(&World) + Sync)); 4] =
-        [("state", &remove), ("state", &move_away), ("state/lock", &unlock), ("state/ledger.db", &replace)];
+    let cases: [(&str, Lose); 4] =
+        [("state", remove), ("state", move_away), ("state/lock", unlock), ("state/ledger.db", replace)];
     for_each(cases, |(lost, lose)| {
         let world = World::new().feed("").section("[log]\nlevel = \"info\"\n");
         let mut agent = world.start();
