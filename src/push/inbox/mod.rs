@@ -142,6 +142,12 @@ impl InboxWalk {
         blocking(move || Ok(ledger.asked_until(&name, now)?)).await
     }
 
+    /// Notes that what was dropped meanwhile waits too.
+    async fn hold_back(&self, until: DateTime<Utc>) -> Result<()> {
+        let (ledger, name) = (self.ledger.clone(), self.name.clone());
+        blocking(move || Ok(ledger.hold_back(&name, until)?)).await
+    }
+
     /// When there is something to do, if anything is owed. What was dropped during a pause is due when that is over.
     async fn next(&self, condition: &Condition) -> Result<Option<DateTime<Utc>>> {
         let (ledger, name) = (self.ledger.clone(), self.name.clone());

@@ -292,6 +292,7 @@ impl<'a> Pass<'a> {
             self.walk.pause(wait).await;
         } else {
             self.paused = !wait.is_zero();
+            self.walk.hold_back(until).await?;
         }
         Ok(())
     }

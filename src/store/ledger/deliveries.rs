@@ -302,12 +302,14 @@ impl Ledger {
                 "UPDATE inbox_total SET last_error = ?2, last_error_at = ?3 WHERE inbox = ?1",
                 params![inbox, error, at.timestamp_millis()],
             )?;
-            t.execute(
-                "UPDATE delivery SET next_try = ?2 WHERE inbox = ?1 AND outcome IS NULL AND next_try < ?2 AND asked = 0",
-                params![inbox, until.timestamp_millis()],
-            )
+            hold_back(t, inbox, until)
         })
         .map(drop)
+    }
+
+    /// What was dropped while an inbox is left alone is due when that is over, as `status` tells.
+    pub fn hold_back(&self, inbox: &str, until: DateTime<Utc>) -> Result<()> {
+        self.write_relaxed(|t| hold_back(t, inbox, until)).map(drop)
     }
 
     /// The counters of one inbox for one drop directory.
@@ -329,6 +331,13 @@ impl Ledger {
             .map(Option::unwrap_or_default)
         })
     }
+}
+
+fn hold_back(t: &Transaction<'_>, inbox: &str, until: DateTime<Utc>) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE delivery SET next_try = ?2 WHERE inbox = ?1 AND outcome IS NULL AND next_try < ?2 AND asked = 0",
+        params![inbox, until.timestamp_millis()],
+    )
 }
 
 /// Gives whether the file is owed to nobody any more because of this. A delivery that has an outcome keeps it.

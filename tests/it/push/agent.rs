@@ -195,6 +195,8 @@ fn a_pause_that_the_agent_chose_holds_for_what_is_dropped_later_until_a_message_
     eventually(|| world.inbox_status()["pending"] == 2);
     std::thread::sleep(Duration::from_millis(500));
     assert_eq!(world.pushes().len(), 1);
+    let next = crate::common::time(world.inbox_status()["next_try"].as_str().unwrap());
+    assert!(next > world.pushes()[0].at, "{next}");
     world.practice.honest(Service::Inbox);
     agent.signal(Signal::USR1);
     eventually(|| world.sent() == ["a.xml", "b.xml"]);
