@@ -290,8 +290,8 @@ impl<'a> Pass<'a> {
         let wait = (until - self.walk.clock.now()).to_std().unwrap_or_default();
         if self.mode == Mode::Once && wait <= Patience::default().longest_wait {
             self.walk.pause(wait).await;
-        } else {
-            self.paused = !wait.is_zero();
+        } else if !wait.is_zero() {
+            self.paused = true;
             self.walk.hold_back(until).await?;
         }
         Ok(())

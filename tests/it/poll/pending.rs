@@ -106,7 +106,7 @@ fn a_server_that_is_never_done_does_not_hold_up_the_run() {
     let began = std::time::Instant::now();
     world.run_once().ended(1).said("PENDING").said("the next attempt is at");
     let took = began.elapsed().as_secs();
-    assert!((55..100).contains(&took), "{took} s");
+    assert!((55..300).contains(&took), "{took} s");
     assert!(world.fulfilments().len() < 10, "{}", world.fulfilments().len());
 }
 
