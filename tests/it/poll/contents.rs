@@ -168,7 +168,7 @@ fn contents_that_are_too_large_are_told_apart_by_all_of_their_bytes() {
     let text = |number: usize| format!("{}{number}", "words ".repeat(100_000));
     let contents: [&(dyn Fn(usize) -> String + Sync); 3] = [&xml, &json, &text];
     for_each(contents, |content| {
-        let world = World::new().server("max_content_block = \"1KiB\"").feed("");
+        let world = World::new().server("max_content_block = \"1KiB\"").feed("lag = \"0s\"");
         let at = minutes_ago(10);
         (0..3).for_each(|number| world.add(at, &content(number)));
         world.run_once().ended(1);
