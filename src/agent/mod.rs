@@ -5,6 +5,7 @@
 
 mod connect;
 mod held;
+mod left_out;
 mod look;
 mod memory;
 mod once;
@@ -25,7 +26,7 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::Clock;
-use crate::config::{self, Config};
+use crate::config::{self, Config, Server};
 use crate::content::{Finding, Form, Inspector, Options, Sendable};
 use crate::observe::Told;
 use crate::peer::{Patience, Peer};
@@ -39,6 +40,7 @@ use crate::taxii::message::Query;
 
 pub use connect::{ConnectError, Loaded, WORKERS, load, peer, secret};
 use held::Held;
+use left_out::LeftOut;
 use memory::LastWords;
 pub use once::Summary;
 pub use run::ReadConfig;
@@ -92,8 +94,18 @@ impl AgentError {
             AgentError::Connect(ConnectError::Wire { error, .. }) => error.hint().to_owned(),
             AgentError::Connect(ConnectError::File { .. }) => "check the path and its permissions".to_owned(),
             AgentError::Group { .. } => "create the group, or name another one".to_owned(),
-            AgentError::Query { .. } => "the file must hold one Default_Query element".to_owned(),
+            AgentError::Query { .. } => {
+                "it must be a file that the agent may read, with one Default_Query element in it".to_owned()
+            }
             AgentError::System { .. } => String::new(),
+        }
+    }
+
+    /// What happened, and what the operator can do.
+    pub fn with_hint(&self) -> String {
+        match self.hint().as_str() {
+            "" => self.to_string(),
+            hint => format!("{self} ({hint})"),
         }
     }
 }
@@ -135,17 +147,10 @@ impl Agent {
         Ok(Agent { ledger, clock, drops: Drops::default(), workers, held, _lock: lock })
     }
 
-    fn feed(
-        &self,
-        name: &str,
-        settings: &config::Feed,
-        parts: &Parts,
-        stop: &CancellationToken,
-    ) -> Result<Option<Feed>, AgentError> {
+    fn feed(&self, name: &str, settings: &config::Feed, peer: Arc<Peer>) -> Result<Feed, AgentError> {
         let query = query(name, settings)?;
         let group = settings.group.as_deref().map(|group| group_number(name, group)).transpose()?;
-        let Some(peer) = parts.peer(&settings.server) else { return Ok(None) };
-        Ok(Some(Feed {
+        Ok(Feed {
             name: name.to_owned(),
             peer,
             ledger: self.ledger.clone(),
@@ -155,9 +160,9 @@ impl Agent {
             clock: self.clock.clone(),
             patience: Patience::default(),
             until: None,
-            stop: stop.clone(),
+            stop: CancellationToken::new(),
             told: Told::default(),
-        }))
+        })
     }
 
     fn inbox(
@@ -192,21 +197,16 @@ impl Agent {
         })
     }
 
-    /// Peers and bells for a configuration; those of `before` that fit stay.
-    fn parts(&self, config: &Config, before: Parts) -> Result<Parts, AgentError> {
+    /// Peers and bells for a configuration; those of `before` that fit stay. A server that cannot be spoken to is left
+    /// out.
+    fn parts(&self, config: &Config, before: Parts, left_out: &mut LeftOut) -> Parts {
         let Parts { mut peers, mut bells, mut drop_bells } = before;
         let mut parts = Parts::default();
         for (name, server) in &config.servers {
-            let loaded = load(name, server)?;
-            let kept = peers.remove(name).filter(|(old, _)| *old == loaded);
-            let peer = match kept {
-                Some((_, peer)) => peer,
-                None => Arc::new(
-                    peer(name, &loaded, &self.clock, &self.workers)?
-                        .with_memory(Arc::new(LastWords(self.ledger.clone()))),
-                ),
-            };
-            parts.peers.insert(name.clone(), (loaded, peer));
+            match self.connect(name, server, peers.remove(name)) {
+                Ok(peer) => drop(parts.peers.insert(name.clone(), peer)),
+                Err(error) => drop(left_out.servers.insert(name.clone(), error.into())),
+            }
         }
         for name in config.inboxes.keys() {
             parts.bells.insert(name.clone(), bells.remove(name).unwrap_or_default());
@@ -214,7 +214,42 @@ impl Agent {
         for name in config.drops.keys() {
             parts.drop_bells.insert(name.clone(), drop_bells.remove(name).unwrap_or_default());
         }
-        Ok(parts)
+        parts
+    }
+
+    /// The peer of a server, which is the one of `before` where nothing about it has changed.
+    fn connect(
+        &self,
+        name: &str,
+        server: &Server,
+        before: Option<(Loaded, Arc<Peer>)>,
+    ) -> Result<(Loaded, Arc<Peer>), ConnectError> {
+        let loaded = load(name, server)?;
+        if let Some((_, peer)) = before.filter(|(old, _)| *old == loaded) {
+            return Ok((loaded, peer));
+        }
+        let peer = peer(name, &loaded, &self.clock, &self.workers)?;
+        Ok((loaded, Arc::new(peer.with_memory(Arc::new(LastWords(self.ledger.clone()))))))
+    }
+
+    /// The feeds for which `wanted` is true, but for those of a server that is left out, and those that have to be left
+    /// out themselves.
+    fn feeds(
+        &self,
+        config: &Config,
+        parts: &Parts,
+        left_out: &mut LeftOut,
+        wanted: impl Fn(&str) -> bool,
+    ) -> BTreeMap<String, Feed> {
+        let mut feeds = BTreeMap::new();
+        for (name, settings) in config.feeds.iter().filter(|(name, _)| wanted(name)) {
+            let Some(peer) = parts.peer(&settings.server) else { continue };
+            match self.feed(name, settings, peer) {
+                Ok(feed) => drop(feeds.insert(name.clone(), feed)),
+                Err(error) => drop(left_out.feeds.insert(name.clone(), error)),
+            }
+        }
+        feeds
     }
 }
 
@@ -252,7 +287,7 @@ pub fn query(feed: &str, settings: &config::Feed) -> Result<Option<Query>, Agent
 
 fn read_query(feed: &str, path: &Path) -> Result<Query, AgentError> {
     let failed = |error: String| AgentError::Query { feed: feed.to_owned(), error };
-    let bytes = disk::read_small(path, LONGEST_QUERY).map_err(|error| failed(error.to_string()))?;
+    let bytes = disk::read_small(path, LONGEST_QUERY).map_err(|error| failed(format!("cannot {error}")))?;
     let mut inspector = Inspector::new(Options { content_binding: Some(DEFAULT_QUERY.to_owned()) });
     inspector.feed(&bytes);
     let form = match inspector.finish() {

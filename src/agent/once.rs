@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, oneshot};
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio_util::sync::CancellationToken;
 
+use super::left_out::LeftOut;
 use super::look::Looker;
 use super::{Agent, AgentError, Parts};
 use crate::config::Config;
@@ -53,16 +54,18 @@ impl Summary {
 impl Agent {
     /// Polls every feed up to now and sends every dropped file, whatever pause the agent had chosen itself.
     pub async fn run_once(&self, config: &Config) -> Result<Summary, AgentError> {
-        let stop = CancellationToken::new();
-        let parts = self.parts(config, Parts::default())?;
-        let mut feeds = Vec::new();
-        for (name, settings) in &config.feeds {
-            feeds.extend(self.feed(name, settings, &parts, &stop)?);
-        }
+        let (stop, mut left_out) = (CancellationToken::new(), LeftOut::default());
+        let parts = self.parts(config, Parts::default(), &mut left_out);
+        let feeds = self.feeds(config, &parts, &mut left_out, |_| true);
+        let left_out = left_out.unless_everything(config)?;
+        let feeds = feeds.into_values().collect();
         let (polled, mut pushed) = tokio::join!(poll_all(feeds), self.push_all(config, &parts, &stop));
         pushed.feeds = polled.feeds;
         pushed.failed_feeds = polled.failed_feeds;
         pushed.quarantined = polled.quarantined;
+        pushed.add_left_out(config, &left_out);
+        // By now the ledger knows every inbox that is owed something.
+        self.note_left_out(config, &left_out).await;
         let (mut looker, config) = (Looker::new(self.clock.clone(), self.drops.clone()), Arc::new(config.clone()));
         // A look that panics has nothing to write; the summary stands.
         let _ = spawn_blocking(move || looker.look(&config, Up::Once)).await;
@@ -127,6 +130,19 @@ impl Summary {
         if expired > 0 {
             let words = format!("{} expired, owed to inboxes that it no longer names", files(expired));
             self.trouble.push((what, words, "see DROP/failed: each has its receipt beside it".to_owned()));
+        }
+    }
+
+    fn add_left_out(&mut self, config: &Config, left_out: &LeftOut) {
+        for (name, settings) in &config.feeds {
+            if let Some(error) = left_out.of_feed(name, settings) {
+                self.failed_feeds.push((name.clone(), error.with_hint()));
+            }
+        }
+        for (name, settings) in &config.inboxes {
+            if let Some(error) = left_out.of_inbox(settings) {
+                self.trouble.push((format!("inbox `{name}`"), error.to_string(), error.hint()));
+            }
         }
     }
 

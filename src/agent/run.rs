@@ -11,9 +11,10 @@ use tokio::sync::futures::Notified;
 use tokio::sync::{Notify, Semaphore, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::left_out::{AGAIN, LeftOut};
 use super::look::Looker;
 use super::pulse::Pulse;
-use super::tasks::{Same, Task, Tasks};
+use super::tasks::{OfFeed, Same, Task, Tasks};
 use super::unwritten::{Unwritten, is_known_to_fail};
 use super::{Agent, AgentError, Parts, look, schedule, service, tasks};
 use crate::config::Config;
@@ -85,7 +86,7 @@ impl Agent {
         let mut signals = Signals::catch()?;
         let pulse = Pulse::new(self.clock.clone());
         let mut running = Running::new(self, pulse.clone());
-        if let Err(error) = pulse.beside(running.apply(config)).await {
+        if let Err(error) = pulse.beside(running.start(config)).await {
             running.stop().await;
             return Err(error);
         }
@@ -110,6 +111,7 @@ struct Running {
     unwritten: Unwritten,
     pulse: Pulse,
     parts: Parts,
+    left_out: LeftOut,
     tasks: Tasks,
     bounds: Bounds,
     now: Arc<Notify>,
@@ -125,8 +127,8 @@ impl Running {
         let looking = look::keep_looking(current, looker, pulse.clone(), stop.clone());
         let running = pulse.spawn("the look at the ledger".to_owned(), stop.clone(), looking);
         let look = Task { made_of: (), stop, running };
-        let (parts, tasks, now) = (Parts::default(), Tasks::default(), Arc::default());
-        Running { agent, config, look, lost, unwritten, pulse, parts, tasks, bounds, now }
+        let (parts, left_out, tasks) = (Parts::default(), LeftOut::default(), Tasks::default());
+        Running { agent, config, look, lost, unwritten, pulse, parts, left_out, tasks, bounds, now: Arc::default() }
     }
 
     /// Handles signals. One that ends the agent is heard while the configuration is read again, too: what the reload
@@ -137,7 +139,11 @@ impl Running {
                 _ = signals.terminate.recv() => return Ok(()),
                 _ = signals.interrupt.recv() => return Ok(()),
                 () = self.lost.cancelled() => return Err(state_lost()),
-                _ = signals.look.recv() => self.look_now(),
+                _ = signals.look.recv() => {
+                    self.try_what_was_left_out().await;
+                    self.look_now();
+                }
+                () = tokio::time::sleep(AGAIN), if !self.left_out.is_empty() => self.try_what_was_left_out().await,
                 _ = signals.reload.recv() => {
                     service::reloading();
                     tokio::select! {
@@ -170,44 +176,74 @@ impl Running {
         }
     }
 
+    /// Starts what a configuration says. What cannot be worked with is left out for now, unless that is everything.
+    async fn start(&mut self, config: Config) -> Result<(), AgentError> {
+        let mut left_out = LeftOut::default();
+        let parts = self.agent.parts(&config, Parts::default(), &mut left_out);
+        let feeds = self.agent.feeds(&config, &parts, &mut left_out, |_| true);
+        let left_out = left_out.unless_everything(&config)?;
+        self.parts = parts;
+        self.enforce(config, feeds).await;
+        self.note_left_out(left_out).await;
+        Ok(())
+    }
+
     /// Makes the tasks what a configuration says. Nothing changes where any of it cannot be done; what did not
     /// change goes on undisturbed.
     async fn apply(&mut self, config: Config) -> Result<(), AgentError> {
-        let before = std::mem::take(&mut self.parts);
-        let kept =
-            Parts { peers: before.peers.clone(), bells: before.bells.clone(), drop_bells: before.drop_bells.clone() };
-        let parts = match self.agent.parts(&config, kept) {
-            Ok(parts) => parts,
-            Err(error) => {
-                self.parts = before;
-                return Err(error);
-            }
+        let before = Parts {
+            peers: self.parts.peers.clone(),
+            bells: self.parts.bells.clone(),
+            drop_bells: self.parts.drop_bells.clone(),
         };
-        let feeds = self.prepare_feeds(&config, &parts);
-        let feeds = match feeds {
-            Ok(feeds) => feeds,
-            Err(error) => {
-                self.parts = before;
-                return Err(error);
-            }
-        };
+        let mut left_out = LeftOut::default();
+        let parts = self.agent.parts(&config, before, &mut left_out);
+        let feeds = self.agent.feeds(&config, &parts, &mut left_out, |_| true);
+        let nothing = left_out.unless_any()?;
         self.parts = parts;
+        self.enforce(config, feeds).await;
+        self.note_left_out(nothing).await;
+        Ok(())
+    }
+
+    async fn enforce(&mut self, config: Config, feeds: BTreeMap<String, Feed>) {
         self.end_what_changed(&config, &feeds).await;
         self.start_drops_and_inboxes(&config).await;
         self.agent.left_behind(&config).await.tell();
         self.start_feeds(feeds);
         self.config.send_replace(Arc::new(config));
-        Ok(())
     }
 
-    fn prepare_feeds(&self, config: &Config, parts: &Parts) -> Result<BTreeMap<String, Feed>, AgentError> {
-        let mut feeds = BTreeMap::new();
-        for (name, settings) in &config.feeds {
-            if let Some(feed) = self.agent.feed(name, settings, parts, &CancellationToken::new())? {
-                feeds.insert(name.clone(), feed);
+    /// Starts what was left out and can be worked with now. All the rest goes on undisturbed.
+    async fn try_what_was_left_out(&mut self) {
+        if self.left_out.is_empty() {
+            return;
+        }
+        let config = self.config.borrow().clone();
+        let mut left_out = LeftOut::default();
+        for name in self.left_out.servers.keys() {
+            let Some(server) = config.servers.get(name) else { continue };
+            match self.agent.connect(name, server, None) {
+                Ok(peer) => drop(self.parts.peers.insert(name.clone(), peer)),
+                Err(error) => drop(left_out.servers.insert(name.clone(), error.into())),
             }
         }
-        Ok(feeds)
+        let is_new = |name: &str| !self.tasks.feeds.contains_key(name);
+        let feeds = self.agent.feeds(&config, &self.parts, &mut left_out, is_new);
+        self.start_drops_and_inboxes(&config).await;
+        self.start_feeds(feeds);
+        self.note_left_out(left_out).await;
+    }
+
+    /// Tells of what is left out, and notes it for those who look.
+    async fn note_left_out(&mut self, left_out: LeftOut) {
+        let config = self.config.borrow().clone();
+        left_out.tell(&self.left_out, &config);
+        let feeds = config.feeds.iter();
+        let feeds = feeds.filter_map(|(name, feed)| Some((name.clone(), left_out.of_feed(name, feed)?.with_hint())));
+        self.unwritten.set_left_out(feeds.collect());
+        self.agent.note_left_out(&config, &left_out).await;
+        self.left_out = left_out;
     }
 
     /// Ends what is not wanted any more, or not as it is, all at once.
@@ -217,9 +253,7 @@ impl Running {
         tasks.end_inboxes(|name, (settings, peer)| {
             config.inboxes.get(name) == Some(settings) && Same(parts.peer(&settings.server)) == *peer
         });
-        tasks.end_feeds(|name, (settings, peer)| {
-            wanted.get(name).is_some_and(|feed| feed.settings == *settings && Same(Some(feed.peer.clone())) == *peer)
-        });
+        tasks.end_feeds(|name, made_of| wanted.get(name).is_some_and(|feed| OfFeed::new(feed) == *made_of));
         tasks.gone().await;
     }
 
@@ -263,7 +297,7 @@ impl Running {
             }
             let stop = CancellationToken::new();
             feed.stop = stop.clone();
-            let made_of = (feed.settings.clone(), Same(Some(feed.peer.clone())));
+            let made_of = OfFeed::new(&feed);
             let one = self.bounds.by_server.entry(feed.settings.server.clone());
             let one = one.or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
             let (polls, now, pulse) = (self.bounds.polls.clone(), self.now.clone(), self.pulse.clone());

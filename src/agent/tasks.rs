@@ -10,6 +10,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::peer::Peer;
+use crate::poll::Feed;
+use crate::store::output::Manner;
+use crate::taxii::message::Query;
 
 /// What is in flight when a task is told to end has this long: less than the 20 seconds that are promised, so that
 /// there is time to end.
@@ -26,11 +29,27 @@ pub(super) struct Task<K> {
 /// All tasks, by name.
 #[derive(Debug, Default)]
 pub(super) struct Tasks {
-    pub(super) feeds: BTreeMap<String, Task<(config::Feed, Same)>>,
+    pub(super) feeds: BTreeMap<String, Task<OfFeed>>,
     pub(super) inboxes: BTreeMap<String, Task<(config::Inbox, Same)>>,
     pub(super) drops: BTreeMap<String, Task<config::Drop>>,
     /// Told to end, and not gone yet.
     ending: Vec<JoinHandle<()>>,
+}
+
+/// What the task of a feed was made of.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct OfFeed {
+    settings: config::Feed,
+    query: Option<Query>,
+    manner: Manner,
+    peer: Same,
+}
+
+impl OfFeed {
+    pub(super) fn new(feed: &Feed) -> OfFeed {
+        let Feed { settings, query, manner, peer, .. } = feed;
+        OfFeed { settings: settings.clone(), query: query.clone(), manner: *manner, peer: Same(Some(peer.clone())) }
+    }
 }
 
 /// A peer, equal to itself alone.
@@ -48,7 +67,7 @@ impl PartialEq for Same {
 
 impl Tasks {
     /// Tells feeds to end that are not wanted any more.
-    pub(super) fn end_feeds(&mut self, wanted: impl Fn(&String, &(config::Feed, Same)) -> bool) {
+    pub(super) fn end_feeds(&mut self, wanted: impl Fn(&String, &OfFeed) -> bool) {
         end(&mut self.feeds, &mut self.ending, wanted);
     }
 

@@ -1,4 +1,4 @@
-//! What is wrong with feeds and cannot be written down, because it is the ledger that cannot be written.
+//! What is wrong with feeds and may not be in the ledger: because that cannot be written, or does not know the feed.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,12 +8,25 @@ use crate::store::StoreError;
 
 /// By the names of the feeds; for those who look at the ledger. Clones are the same.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Unwritten(Arc<Mutex<BTreeMap<String, String>>>);
+pub(super) struct Unwritten(Arc<Mutex<Troubles>>);
+
+#[derive(Debug, Default)]
+struct Troubles {
+    polled: BTreeMap<String, String>,
+    left_out: BTreeMap<String, String>,
+}
 
 impl Unwritten {
     /// All of it.
     pub(super) fn troubles(&self) -> BTreeMap<String, String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        let troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = troubles.polled.iter().chain(&troubles.left_out);
+        all.map(|(feed, words)| (feed.clone(), words.clone())).collect()
+    }
+
+    /// Notes the feeds that are not polled at all, and why; all others are.
+    pub(super) fn set_left_out(&self, left_out: BTreeMap<String, String>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).left_out = left_out;
     }
 
     /// Notes how a poll ended, where the ledger does not know it. `kept`: whether the time of the next one was noted.
@@ -25,8 +38,8 @@ impl Unwritten {
         };
         let mut troubles = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match words {
-            Some(words) => troubles.insert(feed.name.clone(), words),
-            None => troubles.remove(&feed.name),
+            Some(words) => troubles.polled.insert(feed.name.clone(), words),
+            None => troubles.polled.remove(&feed.name),
         };
     }
 }

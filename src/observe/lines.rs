@@ -333,6 +333,33 @@ pub fn reload_refused(reason: &str) {
     error!(reason, "the new configuration is refused: the old one stays");
 }
 
+/// A server cannot be spoken to as it is configured.
+pub fn server_left_out(server: &str, reason: &str, hint: &str) {
+    let hint = some(hint);
+    error!(
+        server,
+        reason,
+        hint,
+        "its feeds and inboxes cannot be worked with as they are configured: tried again every minute, the rest goes on"
+    );
+}
+
+/// A feed cannot be polled as it is configured.
+pub fn feed_left_out(feed: &str, reason: &str, hint: &str) {
+    let hint = some(hint);
+    error!(feed, reason, hint, "it cannot be polled as it is configured: tried again every minute, the rest goes on");
+}
+
+/// What was wrong with the configuration of a server is mended.
+pub fn server_taken_up(server: &str) {
+    info!(server, "its feeds and inboxes can be worked with now");
+}
+
+/// What was wrong with the configuration of a feed is mended.
+pub fn feed_taken_up(feed: &str) {
+    info!(feed, "it can be polled as it is configured now");
+}
+
 /// SIGUSR1.
 pub fn looking_now() {
     info!("polling and looking at the drop directories now");

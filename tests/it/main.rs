@@ -19,6 +19,7 @@ mod deviations;
 mod docs;
 mod fuzz_corpus;
 mod hostile;
+mod left_out;
 mod metrics;
 mod poll;
 mod push;

@@ -3,6 +3,7 @@
 mod certificates;
 mod finding;
 mod habits;
+mod local;
 mod online;
 mod server;
 
@@ -24,6 +25,10 @@ pub(super) fn check(file: &Path, online: bool, as_json: bool, exchanges: Option<
     let errors = Say::new(true);
     for warning in warnings(file, &loaded) {
         errors.line(&format!("warning: {warning}"));
+    }
+    // Who asks the servers hears of it as a problem.
+    for trouble in if online { Vec::new() } else { local::troubles(&loaded.config) } {
+        errors.line(&format!("warning: {}", trouble.with_hint()));
     }
     let mut meaning = config::explain_json(&loaded.config);
     let say = Say::new(as_json);

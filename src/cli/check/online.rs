@@ -8,8 +8,8 @@ use futures_util::future::join_all;
 use super::certificates;
 use super::finding::{About, Finding};
 use super::habits::{self, Subject};
+use super::local;
 use super::server::{self, Asked};
-use crate::agent;
 use crate::cli::exchanges::Exchanges;
 use crate::cli::services::{bindings_text, shown};
 use crate::clock::Clock;
@@ -56,10 +56,8 @@ fn of_server(settings: &Server, mut server: Asked) -> Vec<Finding> {
 }
 
 async fn feed(about: &mut About, name: &str, settings: &Feed, server: &Asked, configured: &Server) {
-    if let Some(group) = &settings.group
-        && let Err(error) = agent::group_number(name, group)
-    {
-        about.problem(error.to_string(), error.hint());
+    for trouble in local::of_feed(name, settings) {
+        about.problem(trouble.to_string(), trouble.hint());
     }
     let Some(peer) = reachable(about, &settings.server, server, configured.poll.is_some()) else { return };
     let found = address(about, peer, ServiceType::Poll, Some(&settings.collection)).await;
