@@ -43,7 +43,7 @@ fn show(file: &Path, config: &Config, only: Option<&str>, as_json: bool) -> Resu
         None => Vec::new(),
     };
     let mut feeds: BTreeMap<String, Option<FeedRow>> = config.feeds.keys().map(|name| (name.clone(), None)).collect();
-    feeds.extend(saved.into_iter().map(|row| (row.name.clone(), Some(row))));
+    feeds.extend(saved.into_iter().map(|row| (row.name.clone(), Some(of_today(config, row)))));
     if let Some(only) = only {
         target::named(&feeds, "feed", only, file)?;
         feeds.retain(|name, _| name == only);
@@ -61,6 +61,15 @@ fn show(file: &Path, config: &Config, only: Option<&str>, as_json: bool) -> Resu
         say.line(&format!("{name}{gone}: {cursor}"));
     }
     Ok(End::Good)
+}
+
+/// A feed that was changed into another one since it was polled has no cursor any more: it starts afresh.
+pub(super) fn of_today(config: &Config, row: FeedRow) -> FeedRow {
+    let is_another = config.feeds.get(&row.name).is_some_and(|settings| {
+        let query = agent::query(&row.name, settings);
+        query.is_ok_and(|query| poll::identity(settings, query.as_ref()) != row.identity)
+    });
+    if is_another { FeedRow { cursor: None, result: None, ..row } } else { row }
 }
 
 fn row_json(config: &Config, name: &str, row: Option<&FeedRow>) -> Value {

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::output::{Say, json};
-use super::{End, Result, load};
+use super::{End, Result, cursor, load};
 use crate::agent;
 use crate::clock::Clock;
 use crate::observe::status::{FailedFile, Status};
@@ -21,10 +21,11 @@ const READ: usize = 10;
 /// Prints the status.
 pub(super) fn status(file: &Path, as_json: bool) -> Result<End> {
     let config = load(file)?.config;
-    let report = match Ledger::open_to_read(&config.state_dir)? {
+    let mut report = match Ledger::open_to_read(&config.state_dir)? {
         Some(ledger) => ledger.report()?,
         None => Default::default(),
     };
+    report.feeds = report.feeds.into_iter().map(|row| cursor::of_today(&config, row)).collect();
     let mut status = Status::new(&config, report, Clock::system().now());
     for (name, drop) in &config.drops {
         // One that cannot be looked into does not hide the others.

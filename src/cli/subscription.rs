@@ -93,9 +93,12 @@ impl Managed<'_> {
             Action::Resume => ("ACTIVE", "resumed"),
             Action::Unsubscribe => ("UNSUBSCRIBED", "ended"),
             Action::Subscribe if answered.response.subscriptions.is_empty() => return self.none_made(),
-            Action::Subscribe | Action::Status => return End::Good,
+            Action::Subscribe => ("ACTIVE", "made"),
+            Action::Status => return End::Good,
         };
-        let told = |one: &&Subscription| !one.status.trim().is_empty() && !is(one, wanted);
+        // One that was made may be paused: the advice says how it is resumed.
+        let as_wanted = |one: &Subscription| is(one, wanted) || (action == Action::Subscribe && is(one, "PAUSED"));
+        let told = |one: &&Subscription| !one.status.trim().is_empty() && !as_wanted(one);
         let Some(other) = answered.response.subscriptions.iter().find(told) else { return End::Good };
         let status = shown(self.peer(), &other.status);
         complain(

@@ -53,6 +53,17 @@ pub(super) struct Look {
 
 impl Look {
     pub(super) fn run(mut self, settling: &mut Settling) -> Result<Looked> {
+        let mut last = None;
+        let looked = self.list(settling, &mut last);
+        // The next look fails by the same file as long as the trouble goes on.
+        if let (Err(_), Some(last)) = (&looked, last) {
+            settling.keep(last);
+        }
+        looked.map(|()| self.looked)
+    }
+
+    /// `last`: the file that was taken last.
+    fn list(&mut self, settling: &mut Settling, last: &mut Option<Candidate>) -> Result<()> {
         let open = self.open.clone();
         self.tell_stuck(&open.dir.claim_unclaimed()?);
         let wanted = self.wanted.clone();
@@ -68,17 +79,7 @@ impl Look {
             for candidate in candidates {
                 match settling.wait(&candidate, &self.renamed, &moment) {
                     Some(left) => self.not_yet(&candidate.name, left),
-                    None => match self.take(&candidate, &mut batch)? {
-                        Taken::Yes => {}
-                        Taken::Changing => {
-                            settling.forget(&candidate.name);
-                            self.not_yet(&candidate.name, self.settings.settle);
-                        }
-                        Taken::Unreadable => {
-                            settling.forget(&candidate.name);
-                            self.again_in(self.settings.settle);
-                        }
-                    },
+                    None => self.take_settled(last.insert(candidate), settling, &mut batch)?,
                 }
                 if batch.admissions().len() >= self.together || batch.bytes() >= BYTES_TOGETHER {
                     self.admit(&mut batch)?;
@@ -88,8 +89,22 @@ impl Look {
         })?;
         self.admit(&mut batch)?;
         settling.end();
-        open.let_all_leave(&self.ledger)?;
-        Ok(self.looked)
+        open.let_all_leave(&self.ledger)
+    }
+
+    fn take_settled(&mut self, candidate: &Candidate, settling: &mut Settling, batch: &mut Batch) -> Result<()> {
+        match self.take(candidate, batch)? {
+            Taken::Yes => {}
+            Taken::Changing => {
+                settling.forget(&candidate.name);
+                self.not_yet(&candidate.name, self.settings.settle);
+            }
+            Taken::Unreadable => {
+                settling.forget(&candidate.name);
+                self.again_in(self.settings.settle);
+            }
+        }
+        Ok(())
     }
 
     fn not_yet(&mut self, name: &OsStr, left: Duration) {

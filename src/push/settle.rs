@@ -22,7 +22,8 @@ pub(super) struct Settling {
 #[derive(Debug)]
 struct Seen {
     stat: Stat,
-    since: Instant,
+    /// `None`: it was complete as it is.
+    since: Option<Instant>,
     listing: u64,
 }
 
@@ -62,9 +63,10 @@ impl Settling {
         if let Some(seen) = self.seen.get_mut(name) {
             seen.listing = listing;
             if !unchanged(&seen.stat, stat) {
-                (seen.stat, seen.since) = (*stat, moment.monotonic);
+                (seen.stat, seen.since) = (*stat, Some(moment.monotonic));
             }
-            let left = moment.settle.saturating_sub(moment.monotonic.saturating_duration_since(seen.since));
+            let stayed = seen.since.map(|since| moment.monotonic.saturating_duration_since(since));
+            let left = stayed.map_or(Duration::ZERO, |stayed| moment.settle.saturating_sub(stayed));
             if left.is_zero() {
                 self.seen.remove(name);
                 return None;
@@ -72,7 +74,7 @@ impl Settling {
             return Some(left);
         }
         if self.seen.len() < WATCHED {
-            self.seen.insert(name.clone(), Seen { stat: *stat, since: moment.monotonic, listing });
+            self.seen.insert(name.clone(), Seen { stat: *stat, since: Some(moment.monotonic), listing });
         }
         Some(moment.settle)
     }
@@ -81,6 +83,12 @@ impl Settling {
     pub(super) fn end(&mut self) {
         let listing = self.listing;
         self.seen.retain(|_, seen| seen.listing == listing);
+    }
+
+    /// A complete file that could not be taken in is complete at the next listing, too, unless it has changed.
+    pub(super) fn keep(&mut self, candidate: Candidate) {
+        let Candidate { name, stat } = candidate;
+        self.seen.insert(name, Seen { stat, since: None, listing: self.listing });
     }
 
     /// A file that was thought complete has changed after all.
@@ -142,6 +150,16 @@ mod tests {
     fn a_file_renamed_into_place_is_complete_at_once() {
         let renamed = HashSet::from(["a.xml".into()]);
         assert_eq!(Settling::default().wait(&candidate(1, NOW), &renamed, &moment(Instant::now(), 0, false)), None);
+    }
+
+    #[test]
+    fn a_complete_file_that_could_not_be_taken_in_stays_complete_as_it_is() {
+        let (start, none) = (Instant::now(), HashSet::new());
+        let mut settling = Settling::default();
+        settling.keep(candidate(1, NOW));
+        assert_eq!(settling.wait(&candidate(1, NOW), &none, &moment(start, 0, false)), None);
+        settling.keep(candidate(1, NOW));
+        assert_eq!(settling.wait(&candidate(2, NOW), &none, &moment(start, 1, false)), Some(Duration::from_secs(2)));
     }
 
     #[test]

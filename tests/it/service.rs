@@ -1,6 +1,7 @@
 //! The agent as a service sees itself watched: what systemd is told, and what the log says of health.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -16,6 +17,8 @@ use crate::common::{Agent, PATIENCE, World, eventually, for_each};
 
 /// How often the watchdog is fed in these tests.
 const PACE: Duration = Duration::from_millis(500);
+
+const REPORT: &str = r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#;
 
 /// What systemd is told, as it comes.
 struct Told {
@@ -111,7 +114,7 @@ fn the_status_that_systemd_shows_says_what_is_going_on() {
     let world = World::new().feed("every = \"30s\"").inbox("").drop_directory("");
     world.script(Service::Poll, vec![Act::silence()]);
     world.script(Service::Inbox, vec![Act::status("UNAUTHORIZED"); 9]);
-    world.drop_file("report.xml", r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#);
+    world.drop_file("report.xml", REPORT);
     let (mut agent, mut told) = Told::by(&world);
     told.until("STATUS=feeds: 1, drop directory: 1, inboxes: 1");
     told.until("STATUS=trouble with drop directory outgoing; 1 pending; polling indicators");
@@ -137,7 +140,7 @@ fn an_inbox_in_trouble_is_one_line_and_another_where_somebody_has_to_do_somethin
         Service::Inbox,
         [vec![Act::http(503, "text/plain", ""); 3], vec![Act::status("UNAUTHORIZED"); 3]].concat(),
     );
-    world.drop_file("report.xml", r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#);
+    world.drop_file("report.xml", REPORT);
     let mut agent = world.start();
     world.until_seen(|seen| !seen.is_empty());
     thread::sleep(Duration::from_millis(200));
@@ -170,12 +173,12 @@ type Lose = fn(&World);
 
 #[test]
 fn an_agent_whose_state_is_removed_or_replaced_says_so_and_ends() {
-    let remove = |world: &World| std::fs::remove_dir_all(world.path("state")).unwrap();
-    let move_away = |world: &World| std::fs::rename(world.path("state"), world.path("away")).unwrap();
-    let unlock = |world: &World| std::fs::remove_file(world.path("state/lock")).unwrap();
+    let remove = |world: &World| fs::remove_dir_all(world.path("state")).unwrap();
+    let move_away = |world: &World| fs::rename(world.path("state"), world.path("away")).unwrap();
+    let unlock = |world: &World| fs::remove_file(world.path("state/lock")).unwrap();
     let replace = |world: &World| {
-        std::fs::copy(world.path("state/ledger.db"), world.path("backup")).unwrap();
-        std::fs::rename(world.path("backup"), world.path("state/ledger.db")).unwrap();
+        fs::copy(world.path("state/ledger.db"), world.path("backup")).unwrap();
+        fs::rename(world.path("backup"), world.path("state/ledger.db")).unwrap();
     };
     let cases: [(&str, Lose); 4] =
         [("state", remove), ("state", move_away), ("state/lock", unlock), ("state/ledger.db", replace)];
@@ -212,7 +215,7 @@ fn a_feed_that_the_ledger_cannot_note_is_in_trouble_and_the_log_says_when_it_beg
     let feed_is = |healthy: bool| {
         let line = format!("taxii_sync_feed_healthy{{feed=\"indicators\"}} {}", u8::from(healthy));
         let all = format!("taxii_sync_healthy {}", u8::from(healthy));
-        eventually(|| std::fs::read_to_string(&textfile).is_ok_and(|text| text.contains(&line) && text.contains(&all)));
+        eventually(|| fs::read_to_string(&textfile).is_ok_and(|text| text.contains(&line) && text.contains(&all)));
     };
     feed_is(true);
     // A disk without any room left refuses the same.
@@ -234,6 +237,25 @@ fn a_feed_that_the_ledger_cannot_note_is_in_trouble_and_the_log_says_when_it_beg
 }
 
 #[test]
+fn a_drop_directory_in_trouble_is_one_line_when_it_begins_and_one_when_it_ends() {
+    let world = World::new().inbox("").drop_directory("rescan = \"1s\"\nsettle = \"300ms\"");
+    let mut agent = world.start();
+    eventually(|| world.outgoing().join("sending").exists());
+    let refuse = "CREATE TRIGGER full BEFORE INSERT ON file BEGIN SELECT RAISE(ABORT, 'no space left'); END";
+    change_ledger(&world, refuse);
+    fs::write(world.outgoing().join("report.xml"), REPORT).unwrap();
+    agent.until_said("the drop directory cannot be worked with just now");
+    thread::sleep(Duration::from_secs(4));
+    let log = agent.log();
+    assert_eq!((log.matches("no space left").count(), log.matches("worked with again").count()), (1, 0), "{log}");
+    assert!(world.status()["drops"]["outgoing"]["last_error"].as_str().unwrap().contains("no space left"));
+    change_ledger(&world, "DROP TRIGGER full");
+    agent.until_said("the drop directory can be worked with again");
+    eventually(|| world.sent() == ["report.xml"]);
+    agent.terminate();
+}
+
+#[test]
 fn polling_that_works_again_after_a_reload_is_told() {
     let world = World::new().feed("every = \"1h\"").server("headers = { X-One = \"1\" }");
     world.script(Service::Poll, vec![Act::status("UNAUTHORIZED")]);
@@ -244,6 +266,21 @@ fn polling_that_works_again_after_a_reload_is_told() {
     world.write_config();
     agent.signal(Signal::HUP);
     agent.until_said("polling works again");
+    agent.terminate();
+}
+
+#[test]
+fn an_inbox_that_works_again_after_a_reload_is_told() {
+    let world = World::new().inbox("").drop_directory("").server("headers = { X-One = \"1\" }");
+    world.script(Service::Inbox, vec![Act::status("UNAUTHORIZED")]);
+    world.drop_file("report.xml", REPORT);
+    let mut agent = world.start();
+    agent.until_said("the inbox does not take anything just now");
+    let world = world.server("headers = { X-One = \"2\" }");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    agent.until_said("the inbox takes files again");
+    eventually(|| world.sent() == ["report.xml"]);
     agent.terminate();
 }
 
@@ -259,7 +296,7 @@ fn a_clock_that_disagrees_is_in_the_status_the_log_and_the_metrics() {
     assert_eq!(status["concerns"].as_array().unwrap().len(), 1, "{status}");
     assert!((status["clock_skew_seconds"].as_f64().unwrap() + 7200.0).abs() < 5.0, "{status}");
     assert!(world.run(&["status"]).stdout.contains("note: the server's clock is 2 h 0 min behind ours"));
-    let metrics = std::fs::read_to_string(world.path("metrics.prom")).unwrap();
+    let metrics = fs::read_to_string(world.path("metrics.prom")).unwrap();
     assert!(metrics.contains("taxii_sync_feed_clock_skew_seconds{feed=\"indicators\"} -72"), "{metrics}");
 }
 
@@ -283,7 +320,7 @@ fn the_journal_gets_the_level_of_each_line_and_no_second_clock() {
     let world = World::new().feed("every = \"30s\"");
     world.script(Service::Poll, vec![Act::poll(Quirk::EndText("yesterday".to_owned()))]);
     let mut agent = world.start_with(|command| {
-        let log = std::fs::metadata(world.path("log")).unwrap();
+        let log = fs::metadata(world.path("log")).unwrap();
         command.env("JOURNAL_STREAM", format!("{}:{}", log.dev(), log.ino()));
     });
     agent.until_said("cannot be read: taken as absent");
@@ -298,7 +335,7 @@ fn all_lines_about_one_file_and_about_one_poll_bear_one_id() {
     let world =
         World::new().feed("").inbox("").drop_directory("").section("[log]\nlevel = \"debug\"\nformat = \"json\"\n");
     world.add_numbered(1);
-    world.drop_file("report.xml", r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#);
+    world.drop_file("report.xml", REPORT);
     let ran = world.run_once();
     let lines: Vec<serde_json::Value> =
         ran.ended(0).stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -85,6 +85,8 @@ struct Condition {
     /// Until when the agent sends nothing of its own accord; a message that is accepted ends it.
     pause: Option<DateTime<Utc>>,
     standing: Standing,
+    /// It was in trouble before a reload or a restart, which somebody else has told.
+    failed_before: bool,
 }
 
 /// What is tried, and how trouble is treated.
@@ -101,7 +103,7 @@ enum Mode {
 impl InboxWalk {
     /// Sends what is owed whenever it is due, until the agent stops.
     pub async fn run(self) {
-        let mut condition = Condition::default();
+        let mut condition = Condition { failed_before: self.is_known_to_fail().await, ..Condition::default() };
         let mut mode = Mode::Hurry;
         while !self.stop.is_cancelled() {
             // What a pass holds is many times what an inbox holds that waits for the next one.
@@ -127,6 +129,12 @@ impl InboxWalk {
             () = tokio::time::sleep(pause) => {}
             () = self.stop.cancelled() => {}
         }
+    }
+
+    /// Whether the ledger says that nothing gets there. Trouble with the ledger is told by the first pass.
+    async fn is_known_to_fail(&self) -> bool {
+        let (ledger, name) = (self.ledger.clone(), self.name.clone());
+        blocking(move || Ok(ledger.is_in_trouble(&name)?)).await.unwrap_or_default()
     }
 
     /// The files that are owed for longest, whatever they wait for.

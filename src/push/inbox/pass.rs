@@ -388,13 +388,13 @@ impl<'a> Pass<'a> {
 
     /// One line when trouble begins, and one when a file is accepted again.
     fn tell(&mut self, accepted: bool, pause: Option<&Pause>) {
-        let (name, standing) = (&self.walk.name, &mut self.condition.standing);
+        let name = &self.walk.name;
+        let Condition { standing, failed_before, .. } = self.condition;
         match pause {
             Some(pause) if standing.begins(pause.trouble) => lines::inbox_paused(name, pause.until, &pause.words),
             Some(pause) => lines::inbox_paused_again(name, pause.until, &pause.words),
-            None if accepted && standing.ends() => {
-                lines::inbox_works_again(name);
-            }
+            // Both are over.
+            None if accepted && (standing.ends() | std::mem::take(failed_before)) => lines::inbox_works_again(name),
             None => {}
         }
     }

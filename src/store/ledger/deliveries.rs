@@ -312,6 +312,12 @@ impl Ledger {
         self.write_relaxed(|t| hold_back(t, inbox, until)).map(drop)
     }
 
+    /// Whether an inbox had trouble when it was last tried.
+    pub fn is_in_trouble(&self, inbox: &str) -> Result<bool> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM inbox_total WHERE inbox = ?1 AND last_error IS NOT NULL)";
+        self.read(|c| c.query_row(sql, [inbox], |row| row.get(0)))
+    }
+
     /// The counters of one inbox for one drop directory.
     pub fn totals(&self, directory: i64, inbox: &str) -> Result<InboxTotals> {
         self.read(|c| {

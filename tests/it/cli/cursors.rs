@@ -158,10 +158,14 @@ fn a_command_that_is_refused_forgets_nothing() {
     let saved = cursor(&bench);
     assert!(saved.is_some());
     let config = std::fs::read_to_string(bench.path("config.toml")).unwrap();
-    std::fs::write(bench.path("other.toml"), config.replace("collection = \"default\"", "collection = \"other\""))
-        .unwrap();
-    let other = bench.path("other.toml");
-    let other = other.to_str().unwrap();
-    bench.run(["--config", other, "cursor", "set", "indicators", "2999-01-01T00:00:00Z"]).ended(2);
+    bench.put("config.toml", config.replace("collection = \"default\"", "collection = \"other\""));
+    // That is another feed, which has none yet.
+    let shown = bench.run(["cursor", "show", "indicators", "--json"]).ended(0).json();
+    assert_eq!(shown["feeds"]["indicators"]["cursor"], serde_json::Value::Null);
+    let status = bench.run(["status", "--json"]).ended(0).json();
+    assert_eq!(status["feeds"]["indicators"]["cursor"], serde_json::Value::Null);
+    let ran = bench.run(["cursor", "set", "indicators", "2999-01-01T00:00:00Z"]).ended(2);
+    ran.complained("is ahead of the server's clock");
+    bench.put("config.toml", config);
     assert_eq!(cursor(&bench), saved);
 }

@@ -106,6 +106,21 @@ fn an_answer_without_a_subscription_is_a_failure() {
 }
 
 #[test]
+fn a_subscription_that_is_answered_as_ended_is_a_failure_and_a_paused_one_is_advised_on() {
+    let bench = Bench::new();
+    for (status, code, words) in [("UNSUBSCRIBED", 1, "the subscription was not made"), ("PAUSED", 0, "")] {
+        let answer = format!(
+            "<t:Subscription_Management_Response xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" \
+             message_id=\"1\" in_response_to=\"1\" collection_name=\"default\"><t:Subscription status=\"{status}\">\
+             <t:Subscription_ID>1</t:Subscription_ID></t:Subscription></t:Subscription_Management_Response>"
+        );
+        bench.practice.script(Service::Collections, vec![Act::honest(), Act::honest(), Act::bytes(answer)]);
+        let ran = bench.run(["subscription", "subscribe", "indicators"]).ended(code).complained(words);
+        assert_eq!(ran.out.contains("subscription resume indicators --id 1"), code == 0, "{}", ran.out);
+    }
+}
+
+#[test]
 fn which_of_several_is_meant_has_to_be_said() {
     let bench = Bench::new();
     let first = act(&bench, "subscribe")["subscriptions"][0]["subscription_id"].as_str().unwrap().to_owned();
