@@ -229,7 +229,7 @@ impl Agent {
             return Ok((loaded, peer));
         }
         let peer = peer(name, &loaded, &self.clock, &self.workers)?;
-        Ok((loaded, Arc::new(peer.with_memory(Arc::new(LastWords(self.ledger.clone()))))))
+        Ok((loaded, Arc::new(peer.with_memory(Arc::new(LastWords::new(&self.ledger))))))
     }
 
     /// The feeds for which `wanted` is true, but for those of a server that is left out, and those that have to be left
