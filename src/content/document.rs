@@ -127,6 +127,7 @@ fn refusal(error: Error<Fault>) -> Refusal {
         Error::Broken { at, what } => Refusal::NotWellFormed { line: at.line, column: at.column, reason: what },
         Error::Consumer(Fault { at, kind }) => match kind {
             FaultKind::TooDeep(_)
+            | FaultKind::TagTooLong(_)
             | FaultKind::TooManyAttributes(_)
             | FaultKind::TooManyNamespaces(_)
             | FaultKind::NamespacesTooLong(_) => Refusal::TooLarge { line: at.line, what: kind.to_string() },

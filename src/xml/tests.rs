@@ -407,6 +407,31 @@ fn a_tag_is_limited_in_length_and_attributes() {
 }
 
 #[test]
+fn a_tag_that_is_too_long_is_a_fault_and_leaves_the_structure_readable() {
+    let value = "c".repeat(1 << 20);
+    for document in [
+        format!("<a><b c='{value}'/>d<e/></a>"),
+        format!("<a><b c='{value}/>' d='/'>e<f>g</f></b></a>"),
+        format!("<a><b c='{value}'  \n/  ></b></a>"),
+    ] {
+        let whole = read_pieces([document.as_bytes()], &Options::default());
+        assert_eq!(whole.result, Ok(()));
+        assert_eq!(whole.fault.as_ref().unwrap().to_string(), "line 1: a tag longer than 1048576 bytes");
+        for size in [1000, 65_537, (1 << 20) + 9, document.len() - 20] {
+            let pieces = read_pieces(document.as_bytes().chunks(size), &Options::default());
+            assert_eq!((&pieces.result, &pieces.fault), (&whole.result, &whole.fault), "{size}");
+            assert!(pieces.raw == document.as_bytes(), "{size}");
+        }
+    }
+    for document in
+        [format!("<a><b c='{value}></a>"), format!("<a><b c='{value}><d e=''/></b></a>"), format!("<a b='{value}'/>")]
+    {
+        let result = read_pieces([document.as_bytes()], &Options::default()).result;
+        assert!(matches!(result, Err(Error::CutShort | Error::Limit { .. })), "{result:?}");
+    }
+}
+
+#[test]
 fn texts_sections_and_comments_are_never_kept() {
     struct Longest(usize);
     impl Consumer for Longest {

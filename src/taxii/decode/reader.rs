@@ -71,6 +71,7 @@ impl<S: BlockSink> Consumer for Reader<S> {
         }
         Err(match fault.kind {
             FaultKind::TooDeep(depth) => DecodeError::Limit { name: "the depth of the elements", value: depth as u64 },
+            FaultKind::TagTooLong(length) => DecodeError::Limit { name: "a tag", value: length as u64 },
             kind => DecodeError::NotWellFormed { line: fault.at.line, what: kind.to_string() },
         })
     }

@@ -175,8 +175,20 @@ impl Scanner {
         consumer: &mut C,
     ) -> Progress<C::Error> {
         let end = parser.feed(&window.bytes[at..]).map(|end| at + end + 1);
+        let length = self.pending.len() + end.unwrap_or(window.bytes.len()) - at;
+        if length > MAX_MARKUP
+            && let Some(slash) = self.begin_long_tag(window, consumer)?
+        {
+            return self.long_tag(window, at, end, (parser, slash), consumer);
+        }
         self.state = State::StartTag(parser);
         self.more(window, at, end, Self::start_tag, consumer)
+    }
+
+    #[cold]
+    pub(super) fn too_long<E>(&mut self, window: Window<'_>) -> Error<E> {
+        let at = self.position(window, self.emitted);
+        Error::Limit { at, name: "a tag or processing instruction", value: MAX_MARKUP as u64 }
     }
 
     pub(super) fn more_end_tag<C: Consumer>(
@@ -214,8 +226,7 @@ impl Scanner {
         self.pending.extend_from_slice(&window.bytes[at..to]);
         self.pending_legal &= window.legal;
         if self.pending.len() > MAX_MARKUP {
-            let at = self.position(window, self.emitted);
-            return Err(Error::Limit { at, name: "a tag or processing instruction", value: MAX_MARKUP as u64 });
+            return Err(self.too_long(window));
         }
         if end.is_some() {
             let mut raw = mem::take(&mut self.pending);
@@ -265,6 +276,18 @@ impl Scanner {
     ) -> Result<(), Error<C::Error>> {
         self.state = TEXT;
         self.check(window, raw, legal, consumer)?;
+        self.open(window, raw, read, consumer)?;
+        if self.tag.empty { self.end_element(b"", consumer) } else { Ok(()) }
+    }
+
+    /// Opens the element of a start tag that was read.
+    pub(super) fn open<C: Consumer>(
+        &mut self,
+        window: Window<'_>,
+        raw: &[u8],
+        read: Result<(), Unreadable>,
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
         if self.root_seen && self.names.depth() == 0 {
             return Err(self.broken(window, self.emitted, "a second root element"));
         }
@@ -285,11 +308,10 @@ impl Scanner {
         if let Some((at, fault)) = self.tag.fault.take() {
             self.fault_inside(window, &raw[..at], fault, consumer)?;
         }
-        let empty = self.tag.empty;
         let tag = StartTag {
             name: self.tag.resolved(raw, &self.scope),
             name_end: self.tag.name_end(),
-            empty,
+            empty: self.tag.empty,
             scope: &self.scope,
             raw,
             spans: &self.tag.spans,
@@ -297,7 +319,7 @@ impl Scanner {
         let token = crate::xml::Token { raw, offset: self.emitted, depth, kind: Kind::Start(tag) };
         consumer.token(token).map_err(Error::Consumer)?;
         self.emitted += raw.len() as u64;
-        if empty { self.end_element(b"", consumer) } else { Ok(()) }
+        Ok(())
     }
 
     /// The length of the end tag that some bytes begin with, if it ends the innermost element and nothing stands in it but
@@ -332,7 +354,7 @@ impl Scanner {
         self.end_element(raw, consumer)
     }
 
-    fn end_element<C: Consumer>(&mut self, raw: &[u8], consumer: &mut C) -> Result<(), Error<C::Error>> {
+    pub(super) fn end_element<C: Consumer>(&mut self, raw: &[u8], consumer: &mut C) -> Result<(), Error<C::Error>> {
         self.emit(Kind::End, raw, consumer)?;
         self.scope.leave();
         self.names.pop();

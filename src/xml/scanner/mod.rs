@@ -4,6 +4,7 @@
 //! tokens looked at one by one. Tags and processing instructions that reach over the end of what was fed are all that
 //! is ever buffered; texts, sections and comments are handed on in pieces.
 
+mod long;
 mod markup;
 mod names;
 
@@ -12,6 +13,7 @@ use std::ops::Range;
 
 use quick_xml::parser::{ElementParser, PiParser};
 
+use self::long::Within;
 use self::names::Names;
 use super::Consumer;
 use super::chars::{self, Illegal};
@@ -21,7 +23,7 @@ use super::scope::Scope;
 use super::tag::Tag;
 use super::token::{Kind, Token};
 
-/// The longest tag or processing instruction in bytes.
+/// The longest tag or processing instruction in bytes that is read.
 const MAX_MARKUP: usize = 1 << 20;
 /// What is checked at once; small enough to be in the cache still when it is scanned.
 const WINDOW: usize = 32 << 10;
@@ -61,6 +63,8 @@ enum State {
     Opening,
     /// In a start tag that begins `pending`.
     StartTag(ElementParser),
+    /// In a start tag that is longer than is read.
+    LongTag(Within),
     /// In an end tag that begins `pending`.
     EndTag,
     /// In a processing instruction that begins `pending`.
@@ -169,6 +173,7 @@ impl Scanner {
                 State::Reference => self.more_reference(window, at, consumer)?,
                 State::Opening => self.more_opening(window, at, consumer)?,
                 State::StartTag(parser) => self.more_start_tag(window, at, parser, consumer)?,
+                State::LongTag(within) => self.more_long_tag(window, at, within, consumer)?,
                 State::EndTag => self.more_end_tag(window, at, consumer)?,
                 State::Instruction(parser) => self.more_instruction(window, at, parser, consumer)?,
                 State::Comment { dashes } => self.comment(window, at, dashes, consumer)?,
