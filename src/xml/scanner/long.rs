@@ -33,7 +33,7 @@ impl Scanner {
         let read = self.tag.read(&[&raw[..name], b">"].concat());
         // It is faulty already, and how it ends is not known yet.
         (self.tag.fault, self.tag.empty) = (None, false);
-        self.open(window, &raw, read, consumer)?;
+        self.element(window, &raw, true, read, consumer)?;
         Ok(Some(raw.ends_with(b"/")))
     }
 

@@ -266,7 +266,7 @@ impl Scanner {
     }
 
     /// Takes a start tag that was read.
-    fn element<C: Consumer>(
+    pub(super) fn element<C: Consumer>(
         &mut self,
         window: Window<'_>,
         raw: &[u8],
@@ -276,18 +276,6 @@ impl Scanner {
     ) -> Result<(), Error<C::Error>> {
         self.state = TEXT;
         self.check(window, raw, legal, consumer)?;
-        self.open(window, raw, read, consumer)?;
-        if self.tag.empty { self.end_element(b"", consumer) } else { Ok(()) }
-    }
-
-    /// Opens the element of a start tag that was read.
-    pub(super) fn open<C: Consumer>(
-        &mut self,
-        window: Window<'_>,
-        raw: &[u8],
-        read: Result<(), Unreadable>,
-        consumer: &mut C,
-    ) -> Result<(), Error<C::Error>> {
         if self.root_seen && self.names.depth() == 0 {
             return Err(self.broken(window, self.emitted, "a second root element"));
         }
@@ -308,10 +296,11 @@ impl Scanner {
         if let Some((at, fault)) = self.tag.fault.take() {
             self.fault_inside(window, &raw[..at], fault, consumer)?;
         }
+        let empty = self.tag.empty;
         let tag = StartTag {
             name: self.tag.resolved(raw, &self.scope),
             name_end: self.tag.name_end(),
-            empty: self.tag.empty,
+            empty,
             scope: &self.scope,
             raw,
             spans: &self.tag.spans,
@@ -319,7 +308,7 @@ impl Scanner {
         let token = crate::xml::Token { raw, offset: self.emitted, depth, kind: Kind::Start(tag) };
         consumer.token(token).map_err(Error::Consumer)?;
         self.emitted += raw.len() as u64;
-        Ok(())
+        if empty { self.end_element(b"", consumer) } else { Ok(()) }
     }
 
     /// The length of the end tag that some bytes begin with, if it ends the innermost element and nothing stands in it but
