@@ -32,16 +32,16 @@ impl LeftOut {
     pub(super) fn unless_everything(self, config: &Config) -> Result<LeftOut, AgentError> {
         let everything = config.feeds.iter().all(|(name, feed)| self.of_feed(name, feed).is_some())
             && config.inboxes.values().all(|inbox| self.of_inbox(inbox).is_some());
-        if everything { self.unless_any() } else { Ok(self) }
+        if everything { self.unless_new(&LeftOut::default()) } else { Ok(self) }
     }
 
-    /// Gives itself, or what was found first.
-    pub(super) fn unless_any(self) -> Result<LeftOut, AgentError> {
-        let LeftOut { servers, feeds } = self;
-        match servers.into_values().chain(feeds.into_values()).next() {
-            Some(error) => Err(error),
-            None => Ok(LeftOut::default()),
-        }
+    /// Gives itself, or the first that was not left out `before`.
+    pub(super) fn unless_new(mut self, before: &LeftOut) -> Result<LeftOut, AgentError> {
+        let server = self.servers.keys().find(|name| !before.servers.contains_key(*name)).cloned();
+        let feed = self.feeds.keys().find(|name| !before.feeds.contains_key(*name)).cloned();
+        let server = server.and_then(|name| self.servers.remove(&name));
+        let new = server.or_else(|| self.feeds.remove(&feed?));
+        new.map_or(Ok(self), Err)
     }
 
     /// Why a feed is not polled.

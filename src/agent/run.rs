@@ -188,8 +188,8 @@ impl Running {
         Ok(())
     }
 
-    /// Makes the tasks what a configuration says. Nothing changes where any of it cannot be done; what did not
-    /// change goes on undisturbed.
+    /// Makes the tasks what a configuration says. Nothing changes where any of it cannot be done that was not left out
+    /// already; what did not change goes on undisturbed.
     async fn apply(&mut self, config: Config) -> Result<(), AgentError> {
         let before = Parts {
             peers: self.parts.peers.clone(),
@@ -199,10 +199,10 @@ impl Running {
         let mut left_out = LeftOut::default();
         let parts = self.agent.parts(&config, before, &mut left_out);
         let feeds = self.agent.feeds(&config, &parts, &mut left_out, |_| true);
-        let nothing = left_out.unless_any()?;
+        let left_out = left_out.unless_new(&self.left_out)?;
         self.parts = parts;
         self.enforce(config, feeds).await;
-        self.note_left_out(nothing).await;
+        self.note_left_out(left_out).await;
         Ok(())
     }
 

@@ -52,6 +52,25 @@ fn a_server_whose_file_is_missing_holds_up_no_other_and_is_taken_up_when_it_is_t
 }
 
 #[test]
+fn a_reload_is_refused_for_what_is_newly_wrong_alone() {
+    let world = half();
+    let mut agent = world.start();
+    agent.until_said("its feeds and inboxes cannot be worked with as they are configured");
+    world.add_numbered(2);
+    let world = world.feed_named("third", "");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    eventually(|| fs::read_dir(world.output("third")).is_ok_and(|files| files.count() > 2));
+    let world = world.feed_named("fourth", "group = \"nobody-has-it\"");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    agent.until_said("the new configuration is refused");
+    let log = agent.log();
+    assert!(log.contains("feed `fourth`: there is no group") && log.matches("ca.pem").count() == 1, "{log}");
+    agent.terminate();
+}
+
+#[test]
 fn a_run_does_all_that_can_be_done_and_names_what_cannot() {
     let world = half();
     world.add_numbered(2);
