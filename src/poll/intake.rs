@@ -137,7 +137,7 @@ impl Intake {
             Format::Binary => "bin",
             Format::Text | Format::Empty => "txt",
         };
-        format!("{label}-{}.{extension}", hex(&written.sha256[..8]))
+        [label.as_str(), "-", &hex(&written.sha256[..8]), ".", extension].concat()
     }
 
     fn metadata(&self, block: &ContentBlock, written: &Written) -> Vec<u8> {

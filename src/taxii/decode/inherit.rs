@@ -73,6 +73,10 @@ impl Declarations {
 
     fn write(&mut self, [scheme, colon, name]: [&[u8]; 3], raw: &[u8], quote: u8) -> Range<usize> {
         let start = self.text.len();
+        if start == 0 {
+            // Made for every block, and mostly of a few.
+            self.text.reserve(256);
+        }
         for part in [b" ", scheme, colon, name, b"=", &[quote], raw, &[quote]] {
             self.text.extend_from_slice(part);
         }
