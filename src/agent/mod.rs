@@ -197,6 +197,15 @@ impl Agent {
         })
     }
 
+    /// What a configuration says: peers and bells, of which those of `before` that fit stay, its feeds, and what of it has
+    /// to be left out.
+    fn prepare(&self, config: &Config, before: Parts) -> (Parts, BTreeMap<String, Feed>, LeftOut) {
+        let mut left_out = LeftOut::default();
+        let parts = self.parts(config, before, &mut left_out);
+        let feeds = self.feeds(config, &parts, &mut left_out, |_| true);
+        (parts, feeds, left_out)
+    }
+
     /// Peers and bells for a configuration; those of `before` that fit stay. A server that cannot be spoken to is left
     /// out.
     fn parts(&self, config: &Config, before: Parts, left_out: &mut LeftOut) -> Parts {

@@ -54,9 +54,8 @@ impl Summary {
 impl Agent {
     /// Polls every feed up to now and sends every dropped file, whatever pause the agent had chosen itself.
     pub async fn run_once(&self, config: &Config) -> Result<Summary, AgentError> {
-        let (stop, mut left_out) = (CancellationToken::new(), LeftOut::default());
-        let parts = self.parts(config, Parts::default(), &mut left_out);
-        let feeds = self.feeds(config, &parts, &mut left_out, |_| true);
+        let stop = CancellationToken::new();
+        let (parts, feeds, left_out) = self.prepare(config, Parts::default());
         let left_out = left_out.unless_everything(config)?;
         let feeds = feeds.into_values().collect();
         let (polled, mut pushed) = tokio::join!(poll_all(feeds), self.push_all(config, &parts, &stop));

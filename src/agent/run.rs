@@ -178,9 +178,7 @@ impl Running {
 
     /// Starts what a configuration says. What cannot be worked with is left out for now, unless that is everything.
     async fn start(&mut self, config: Config) -> Result<(), AgentError> {
-        let mut left_out = LeftOut::default();
-        let parts = self.agent.parts(&config, Parts::default(), &mut left_out);
-        let feeds = self.agent.feeds(&config, &parts, &mut left_out, |_| true);
+        let (parts, feeds, left_out) = self.agent.prepare(&config, Parts::default());
         let left_out = left_out.unless_everything(&config)?;
         self.parts = parts;
         self.enforce(config, feeds).await;
@@ -196,9 +194,7 @@ impl Running {
             bells: self.parts.bells.clone(),
             drop_bells: self.parts.drop_bells.clone(),
         };
-        let mut left_out = LeftOut::default();
-        let parts = self.agent.parts(&config, before, &mut left_out);
-        let feeds = self.agent.feeds(&config, &parts, &mut left_out, |_| true);
+        let (parts, feeds, left_out) = self.agent.prepare(&config, before);
         let left_out = left_out.unless_new(&self.left_out)?;
         self.parts = parts;
         self.enforce(config, feeds).await;

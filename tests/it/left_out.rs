@@ -1,10 +1,12 @@
 //! What cannot be worked with as it is configured waits alone, and all the rest goes on.
 
 use std::fs;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 
-use crate::common::{World, eventually, for_each};
+use crate::common::{PATIENCE, World, eventually, for_each};
 
 const REPORT: &str = r#"<s:STIX_Package xmlns:s="http://stix.mitre.org/stix-1" version="1.2"/>"#;
 
@@ -48,6 +50,20 @@ fn a_server_whose_file_is_missing_holds_up_no_other_and_is_taken_up_when_it_is_t
     eventually(|| fs::read_dir(world.output("beyond")).unwrap().count() > 2);
     agent.until_said("polling works again");
     eventually(|| trouble_of(&world) == (String::new(), String::new()));
+    agent.terminate();
+}
+
+#[test]
+fn what_is_mended_is_taken_up_within_a_minute_or_so() {
+    let world = half();
+    let mut agent = world.start();
+    agent.until_said("its feeds and inboxes cannot be worked with as they are configured");
+    mend(&world);
+    let mended = Instant::now();
+    while !agent.log().contains("its feeds and inboxes can be worked with now") {
+        assert!(mended.elapsed() < Duration::from_secs(60) + PATIENCE, "{}", agent.log());
+        thread::sleep(Duration::from_millis(200));
+    }
     agent.terminate();
 }
 
