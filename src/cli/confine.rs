@@ -2,8 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
+use crate::agent::group_number;
 use crate::config::{Auth, Config, Secret, Server};
 use crate::observe::lines;
+use crate::store::drops::DropDirectory;
+use crate::store::output;
 use crate::store::sandbox::Sandbox;
 
 /// The process locked in, or not where that is not to be had.
@@ -15,7 +18,7 @@ pub(super) struct Confined {
 impl Confined {
     /// Locks this thread in, and all that it starts, with what a configuration needs. That it cannot be is no trouble.
     pub(super) fn enter(file: &Path, config: &Config) -> Confined {
-        let sandbox = Sandbox::around(&read(file, config), &written(config));
+        let sandbox = Sandbox::around(&read(file, config), &written(config), &busy(config));
         let entered = sandbox.enforce();
         match &entered {
             Ok(()) => lines::confined(),
@@ -44,6 +47,17 @@ fn written(config: &Config) -> Vec<PathBuf> {
     let outputs = config.feeds.values().map(|feed| &feed.output);
     let drops = config.drops.values().map(|drop| &drop.path);
     outputs.chain(drops).chain(&config.metrics_textfile).cloned().chain([state]).collect()
+}
+
+/// The directories that files are made in all the time; they are made for that. One that cannot be made is left to whoever
+/// works with it, who says what is wrong.
+fn busy(config: &Config) -> Vec<PathBuf> {
+    let outputs = config.feeds.iter().filter_map(|(name, feed)| {
+        let group = feed.group.as_deref().map(|group| group_number(name, group)).transpose().ok()?;
+        output::make(&feed.output, group).ok()
+    });
+    let drops = config.drops.values().filter_map(|drop| DropDirectory::make(&drop.path).ok());
+    outputs.flatten().chain(drops.flatten()).collect()
 }
 
 /// What is only read.

@@ -1,7 +1,7 @@
 //! A feed's output directory: the hand-over, and what a start finds there.
 
 use std::ffi::{OsStr, OsString};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, Builder, ScopedJoinHandle};
 
@@ -57,6 +57,21 @@ impl Staging {
             Staging::Own(number) => format!(".staging-{number:016x}"),
         }
     }
+}
+
+/// Makes the directories of a feed's output that are missing, and gives those that files are made in.
+pub fn make(path: &Path, group: Option<u32>) -> Result<[PathBuf; 2]> {
+    let output = make_output(path, group)?;
+    let staging = make_staging(&output, Staging::Kept)?;
+    Ok([output, staging].map(|dir| dir.path().to_owned()))
+}
+
+fn make_output(path: &Path, group: Option<u32>) -> Result<Dir> {
+    Ok(Dir::make_for(path, 0o755, group)?.0)
+}
+
+fn make_staging(output: &Dir, staging: Staging) -> Result<Dir> {
+    Ok(output.sub(&staging.name(), 0o700)?)
 }
 
 /// Removes what a poll by hand staged.
@@ -120,12 +135,12 @@ impl Output {
         now: DateTime<Utc>,
     ) -> Result<(Output, Recovered)> {
         let Manner { mode, group, staging } = manner;
-        let (output, _) = Dir::make_for(path, 0o755, group)?;
+        let output = make_output(path, group)?;
         let quarantine = match staging {
             Staging::Kept => OnceLock::from(quarantine(&output)?),
             Staging::Own(_) => OnceLock::new(),
         };
-        let staging = output.sub(&staging.name(), 0o700)?;
+        let staging = make_staging(&output, staging)?;
         if !staging.lock()? {
             return Err(StoreError::InUse(staging.path().to_owned()));
         }

@@ -62,8 +62,10 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Around what these files and directories need: `read` is only read, `write` is read, written and made.
-    pub fn around(read: &[PathBuf], write: &[PathBuf]) -> Sandbox {
+    /// Around what these files and directories need: `read` is only read, `write` is read, written and made. The `busy`
+    /// ones lie within `write`, and files are made in them all the time: with rules of their own the kernel finds what
+    /// it looks for at once.
+    pub fn around(read: &[PathBuf], write: &[PathBuf], busy: &[PathBuf]) -> Sandbox {
         // A secret may be a link, or lie behind one, that is turned to another directory when it is rotated.
         let mut links = BTreeSet::new();
         read.iter().for_each(|path| note_links(&real(Path::new(".")).join(path), &mut links));
@@ -75,7 +77,12 @@ impl Sandbox {
         let temporary = TEMPORARY.iter().map(PathBuf::from).chain(elsewhere);
         Sandbox {
             read: read.iter().map(|path| holder(path)).chain(beside_links).chain(system).collect(),
-            write: write.iter().map(|path| holder(path)).chain(temporary).collect(),
+            write: write
+                .iter()
+                .map(|path| holder(path))
+                .chain(busy.iter().map(|path| real(path)))
+                .chain(temporary)
+                .collect(),
         }
     }
 
@@ -151,7 +158,7 @@ mod tests {
     fn no_program_of_the_system_can_be_started() {
         let started = std::thread::spawn(|| {
             let site = tempfile::tempdir().unwrap();
-            match Sandbox::around(&[], &[site.path().join("output")]).enforce() {
+            match Sandbox::around(&[], &[site.path().join("output")], &[]).enforce() {
                 Err(Unconfined::NotOffered) => None,
                 entered => entered.map(|()| Some(std::process::Command::new("/bin/true").status())).unwrap(),
             }
@@ -175,7 +182,7 @@ mod tests {
         turn("secrets/current", "../data/latest");
         turn("data/latest", "v1");
         let secret = [at("secrets/current/password")];
-        let sandbox = Sandbox::around(&secret, &[]);
+        let sandbox = Sandbox::around(&secret, &[], &[]);
         assert_eq!(sandbox.outside(&secret, &[]), None);
         turn("data/latest", "v2");
         assert_eq!(sandbox.outside(&secret, &[]), None, "the link behind the link");
@@ -186,7 +193,7 @@ mod tests {
         assert_eq!(sandbox.outside(&secret, &[]), Some(secret[0].as_path()));
         turn("secrets/current", "current/current");
         assert_eq!(
-            Sandbox::around(&secret, &[]).outside(&secret, &[]),
+            Sandbox::around(&secret, &[], &[]).outside(&secret, &[]),
             None,
             "it leads nowhere, and is gone through once"
         );
@@ -196,7 +203,7 @@ mod tests {
     fn a_path_outside_is_named() {
         let site = tempfile::tempdir_in(env!("CARGO_MANIFEST_DIR")).unwrap();
         let at = |name: &str| vec![site.path().join(name)];
-        let sandbox = Sandbox::around(&at("secrets/password"), &at("spool/indicators"));
+        let sandbox = Sandbox::around(&at("secrets/password"), &at("spool/indicators"), &[]);
         assert_eq!(sandbox.outside(&at("secrets/other"), &at("spool/new")), None);
         let elsewhere = vec![PathBuf::from("/var/lib/elsewhere/output")];
         assert_eq!(sandbox.outside(&[], &elsewhere), Some(elsewhere[0].as_path()));

@@ -8,7 +8,7 @@ mod tests;
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::disk::{Dir, FileReader, Kind, Renamed, Stat};
@@ -57,6 +57,17 @@ impl DropDirectory {
     /// The mode of a drop directory that is made.
     pub const MODE: u32 = 0o770;
 
+    /// Makes the directories that are missing, and gives all that files are made in.
+    pub fn make(path: &Path) -> Result<[PathBuf; 4]> {
+        let dir = Dir::make(path, DropDirectory::MODE)?;
+        let [sending, sent, failed] = DropDirectory::make_below(&dir)?;
+        Ok([dir, sending, sent, failed].map(|dir| dir.path().to_owned()))
+    }
+
+    fn make_below(dir: &Dir) -> Result<[Dir; 3]> {
+        Ok([dir.sub("sending", 0o700)?, dir.sub("sent", 0o755)?, dir.sub("failed", 0o755)?])
+    }
+
     /// Opens the directory, making it where it is missing, and tidies `sending/`. Originals of admitted files are
     /// removed by [`DropDirectory::claim_unclaimed`].
     pub fn open(ledger: Arc<Ledger>, name: &str, path: &Path) -> Result<DropDirectory> {
@@ -66,8 +77,7 @@ impl DropDirectory {
     /// The same in a directory that is open already.
     pub fn inside(ledger: Arc<Ledger>, name: &str, dir: Dir) -> Result<DropDirectory> {
         let id = ledger.drop_directory(name)?;
-        let sending = dir.sub("sending", 0o700)?;
-        let (sent, failed) = (dir.sub("sent", 0o755)?, dir.sub("failed", 0o755)?);
+        let [sending, sent, failed] = DropDirectory::make_below(&dir)?;
         // An earlier life may have ended between making a directory and making its name durable.
         dir.sync()?;
         let drops = DropDirectory { ledger, id, dir, sending, sent, failed };
