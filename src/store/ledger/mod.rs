@@ -10,6 +10,7 @@ mod files;
 mod parts;
 mod report;
 mod retried;
+mod rows;
 mod schema;
 mod upkeep;
 mod words;

@@ -5,7 +5,11 @@ use rusqlite::types::Type;
 use rusqlite::{Error, OptionalExtension, Transaction, named_params, params};
 
 use super::feeds::{Cursor, FeedId, nanos, set_cursor};
-use super::{Ledger, Result};
+use super::rows::Rows;
+use super::{Ledger, LedgerError, Result};
+
+/// So many blocks are inserted with one statement.
+const MANY: usize = 32;
 
 /// A part's number in the ledger. It grows for ever, so a staged file's name is never used twice.
 pub type PartId = i64;
@@ -20,7 +24,8 @@ pub struct Key {
 }
 
 impl Key {
-    fn label(&self) -> i64 {
+    /// The label as it is kept.
+    pub(super) fn label(&self) -> i64 {
         self.label.unwrap_or(i64::MIN)
     }
 }
@@ -142,34 +147,35 @@ impl Ledger {
     /// A part that was given up takes no more blocks (a writer may outlive the poll it belonged to): their
     /// fingerprints would make them known although nobody hands them over.
     pub fn add_blocks(&self, feed: FeedId, part: PartId, blocks: &[NewBlock], at: DateTime<Utc>) -> Result<Vec<i64>> {
+        // Hardly ever is one known here. Where one is, they are put there one by one, so that it shows which.
+        match self.add(feed, part, blocks, at, MANY) {
+            Err(LedgerError::Sqlite { source: Error::StatementChangedRows(_), .. }) => {
+                self.add(feed, part, blocks, at, 1)
+            }
+            added => added,
+        }
+    }
+
+    /// The same, so many with one statement; an error where one of those is known.
+    fn add(&self, feed: FeedId, part: PartId, blocks: &[NewBlock], at: DateTime<Utc>, many: usize) -> Result<Vec<i64>> {
+        let (whole, rest) = blocks.split_at(blocks.len() - blocks.len() % many);
         self.write_relaxed(|t| {
             if !t.prepare_cached("SELECT 1 FROM part WHERE id = ?1 AND committed = 0")?.exists([part])? {
                 return Err(Error::QueryReturnedNoRows);
             }
-            let mut fingerprint =
-                t.prepare_cached("INSERT OR IGNORE INTO fingerprint (feed, label, hash, at) VALUES (?1, ?2, ?3, ?4)")?;
-            let mut insert = t.prepare_cached(
-                "INSERT INTO block (part, seq, name, place, beside, label, hash, size)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
-            )?;
             let mut known = Vec::new();
-            for block in blocks {
-                let key = &block.key;
-                if fingerprint.execute(params![feed, key.label(), key.hash, at.timestamp_millis()])? == 0 {
-                    known.push(block.seq);
+            for (blocks, count) in [(whole, many), (rest, 1)] {
+                if blocks.is_empty() {
                     continue;
                 }
-                let place = i64::from(block.place == Place::Quarantine);
-                insert.execute(params![
-                    part,
-                    block.seq,
-                    block.name,
-                    place,
-                    block.beside,
-                    key.label(),
-                    key.hash,
-                    block.size
-                ])?;
+                let mut rows = Rows::prepare(t, count)?;
+                for blocks in blocks.chunks(count) {
+                    match rows.remember(feed, at, blocks)? {
+                        new if new == count => rows.list(part, blocks)?,
+                        _ if count == 1 => known.extend(blocks.iter().map(|block| block.seq)),
+                        new => return Err(Error::StatementChangedRows(new)),
+                    }
+                }
             }
             Ok(known)
         })

@@ -102,6 +102,27 @@ fn a_part_is_known_from_its_list_on_and_finished_once() {
 }
 
 #[test]
+fn of_many_blocks_those_that_are_known_are_left_out_wherever_they_stand() {
+    let (_t, ledger) = ledger();
+    let feed = ledger.feed("f", "one").unwrap().id;
+    let many = |known: &[i64]| -> Vec<_> {
+        let label = |seq: i64| if known.contains(&seq) { -1 } else { seq };
+        (0..100).map(|seq| NewBlock { seq, ..block(0, key(label(seq), 1)) }).collect()
+    };
+    for (round, known) in [&[][..], &[0], &[31], &[32, 33], &[40, 99], &[96]].into_iter().enumerate() {
+        let first = part(&ledger, feed, &[block(0, key(-1, 1))]);
+        let part = part(&ledger, feed, &[]);
+        assert_eq!(ledger.add_blocks(feed, part, &many(known), at(0)).unwrap(), known, "round {round}");
+        let listed: Vec<_> = ledger.blocks(part, -1, 1000).unwrap().iter().map(|row| row.seq).collect();
+        assert_eq!(listed, (0..100).filter(|seq| !known.contains(seq)).collect::<Vec<_>>());
+        assert_eq!(ledger.add_blocks(feed, part, &many(&[]), at(0)).unwrap().len(), 100 - known.len());
+        ledger.abandon_part(feed, part, &[]).unwrap();
+        ledger.abandon_part(feed, first, &[]).unwrap();
+        assert!(!ledger.known(feed, &key(50, 1), None).unwrap());
+    }
+}
+
+#[test]
 fn an_abandoned_part_is_forgotten_but_for_what_was_there_before() {
     let (_t, ledger) = ledger();
     let feed = ledger.feed("f", "one").unwrap().id;
