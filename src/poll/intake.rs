@@ -128,7 +128,7 @@ impl Intake {
     }
 
     fn name(&self, block: &ContentBlock, written: &Written) -> String {
-        let label =
+        let mut name =
             block.label.as_ref().map_or_else(|| label_for_name(self.facts.began), |label| label.label_for_name());
         let extension = match block.content.format {
             Format::Xml => "xml",
@@ -137,7 +137,11 @@ impl Intake {
             Format::Binary => "bin",
             Format::Text | Format::Empty => "txt",
         };
-        [label.as_str(), "-", &hex(&written.sha256[..8]), ".", extension].concat()
+        name.push('-');
+        push_hex(&mut name, &written.sha256[..8]);
+        name.push('.');
+        name.push_str(extension);
+        name
     }
 
     fn metadata(&self, block: &ContentBlock, written: &Written) -> Vec<u8> {
@@ -229,10 +233,14 @@ impl BlockSink for Intake {
 
 /// Bytes as lower-case hexadecimal digits.
 pub(super) fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut digits = String::with_capacity(2 * bytes.len());
-    for digit in bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]) {
-        digits.push(char::from(DIGITS[usize::from(digit)]));
-    }
+    push_hex(&mut digits, bytes);
     digits
+}
+
+fn push_hex(text: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.extend(
+        bytes.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])),
+    );
 }

@@ -196,7 +196,7 @@ impl Schema {
     /// The name as the shapes have it: of another namespace than the root's, only Signature is one.
     fn name(&mut self, name: &Name<'_>) -> String {
         let namespace = String::from_utf8_lossy(name.namespace);
-        let version = Version::of_namespace(&namespace);
+        let version = Version::of_namespace(name.namespace);
         let local = String::from_utf8_lossy(name.local).into_owned();
         if self.open.is_empty() {
             self.version = version;

@@ -87,7 +87,7 @@ impl Failed {
     pub fn put_back(&self, name: &OsStr) -> Result<Option<OsString>> {
         let mut number = 0;
         let back = loop {
-            let back = names::numbered(name, number);
+            let back = names::numbered(name, number).into_owned();
             match self.failed.rename(name, &self.dir, &back)? {
                 Renamed::Done => break back,
                 Renamed::SourceAbsent => return Ok(None),

@@ -1,5 +1,6 @@
 //! Names of files that end in `sent/` and `failed/`.
 
+use std::borrow::Cow;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -12,14 +13,17 @@ const LONGEST: usize = 255;
 const RECEIPT: &[u8] = b".receipt.json";
 
 /// The name with a number before its extension (what follows the last dot); 0 adds nothing.
-pub fn numbered(name: &OsStr, number: u32) -> OsString {
+pub fn numbered(name: &OsStr, number: u32) -> Cow<'_, OsStr> {
+    if number == 0 && name.len() <= LONGEST {
+        return Cow::Borrowed(name);
+    }
     let name = name.as_bytes();
     let (stem, extension) = split(name);
     if number == 0 {
-        return fitted(name, extension);
+        return Cow::Owned(fitted(name, extension));
     }
     let whole = [stem, format!(".{number}").as_bytes(), extension].concat();
-    fitted(&whole, extension)
+    Cow::Owned(fitted(&whole, extension))
 }
 
 /// The name of a file's receipt.
@@ -74,7 +78,7 @@ mod tests {
             ("noextension", 2, "noextension.2"),
             ("trailing.", 1, "trailing.1."),
         ] {
-            assert_eq!(numbered(OsStr::new(name), number), expected, "{name} {number}");
+            assert_eq!(numbered(OsStr::new(name), number), OsStr::new(expected), "{name} {number}");
         }
     }
 

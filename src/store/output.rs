@@ -105,6 +105,15 @@ enum Again {
     No,
 }
 
+/// A line of the hand-over list.
+struct Line {
+    block: BlockRow,
+    /// The name it is staged under.
+    staged: String,
+    /// Whether it is still there.
+    there: bool,
+}
+
 /// What a thread gives.
 fn joined<T>(thread: ScopedJoinHandle<'_, Result<T>>) -> Result<T> {
     thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -274,13 +283,13 @@ impl Output {
     fn hand_over(&self, part: PartId, now: DateTime<Utc>, again: Again) -> Result<Totals> {
         let mut quarantined = false;
         let mut page = self.touched(part, -1)?;
-        while let Some((last, _)) = page.last() {
-            let after = last.seq;
+        while let Some(last) = page.last() {
+            let after = last.block.seq;
             let full = page.len() == LINES as usize;
             let mut rename = || {
-                page.iter().try_for_each(|(block, there)| {
-                    quarantined |= block.place == Place::Quarantine;
-                    self.hand_over_block(part, block, *there, again)
+                page.iter().try_for_each(|line| {
+                    quarantined |= line.block.place == Place::Quarantine;
+                    self.hand_over_block(part, line, again)
                 })
             };
             page = match full {
@@ -307,18 +316,20 @@ impl Output {
         Ok(self.ledger.finish_part(self.feed, part, now)?)
     }
 
-    /// The next lines of the list, each with whether its file is still staged; such a file is given the time of now.
-    fn touched(&self, part: PartId, after: i64) -> Result<Vec<(BlockRow, bool)>> {
+    /// The next lines of the list. What is still staged of them is given the time of now.
+    fn touched(&self, part: PartId, after: i64) -> Result<Vec<Line>> {
         let blocks = self.ledger.blocks(part, after, LINES)?;
         let touch = |block: BlockRow| {
-            let there = self.staging.touch(staged_name(part, block.seq))?;
-            Ok((block, there))
+            let staged = staged_name(part, block.seq);
+            let there = self.staging.touch(&staged)?;
+            Ok(Line { block, staged, there })
         };
         blocks.into_iter().map(touch).collect()
     }
 
-    fn hand_over_block(&self, part: PartId, block: &BlockRow, there: bool, again: Again) -> Result<()> {
-        if there && self.place(part, block)? {
+    fn hand_over_block(&self, part: PartId, line: &Line, again: Again) -> Result<()> {
+        let block = &line.block;
+        if line.there && self.place(part, block, &line.staged)? {
             return Ok(());
         }
         if again == Again::No {
@@ -337,9 +348,8 @@ impl Output {
     /// Gives a staged file its final name, what stands beside it first. The name holds the label and the hash: a file
     /// that has it already is the same one, handed over before; if somebody has put another one there, ours is
     /// numbered. `false`: the staged file is gone since it was touched.
-    fn place(&self, part: PartId, block: &BlockRow) -> Result<bool> {
+    fn place(&self, part: PartId, block: &BlockRow, staged: &str) -> Result<bool> {
         let to = self.destination(block.place)?;
-        let staged = &staged_name(part, block.seq);
         let beside = &block.beside.then(|| beside_name(part, block.seq));
         for number in 0.. {
             let name = names::numbered(OsStr::new(&block.name), number);

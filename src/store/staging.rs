@@ -75,10 +75,12 @@ pub struct Destination {
 
 /// The name of a staged file.
 pub(super) fn staged_name(part: PartId, seq: i64) -> String {
-    // Made several times for each block: the formatting machinery takes many times as long.
-    let mut name = part.to_string();
+    // Made more than once for each block: the formatting machinery takes many times as long.
+    let mut digits = itoa::Buffer::new();
+    let mut name = String::with_capacity(32);
+    name.push_str(digits.format(part));
     name.push('-');
-    name.push_str(&seq.to_string());
+    name.push_str(digits.format(seq));
     name
 }
 

@@ -65,8 +65,9 @@ impl Version {
     }
 
     /// The version whose messages are in a namespace.
-    pub fn of_namespace(namespace: &str) -> Option<Version> {
-        [Version::V11, Version::V10].into_iter().find(|version| version.namespace() == namespace)
+    pub fn of_namespace(namespace: impl AsRef<[u8]>) -> Option<Version> {
+        let is = |version: &Version| version.namespace().as_bytes() == namespace.as_ref();
+        [Version::V11, Version::V10].into_iter().find(is)
     }
 
     /// The message binding identifier.

@@ -77,10 +77,15 @@ pub(super) enum Illegal {
 /// Whether all of it is UTF-8 that a document may hold. Passes that vectorise are faster than one that does not, and most
 /// documents are ASCII.
 pub(super) fn are_legal(bytes: &[u8]) -> bool {
-    let control = |b: u8| (b < 0x20) & (b != 9) & (b != 10) & (b != 13);
-    let (control, high) = bytes.iter().fold((false, 0), |(found, high), &b| (found | control(b), high | b));
-    if control || high < 0x80 {
-        return !control;
+    // Of the controls most documents have line feeds alone, and those are looked at with the others only where there are.
+    let (control, high) =
+        bytes.iter().fold((false, 0), |(found, high), &b| (found | ((b < 0x20) & (b != 10)), high | b));
+    let forbidden = |b: u8| (b < 0x20) & (b != 9) & (b != 10) & (b != 13);
+    if control && bytes.iter().fold(false, |found, &b| found | forbidden(b)) {
+        return false;
+    }
+    if high < 0x80 {
+        return true;
     }
     // U+FFFE and U+FFFF are the only forbidden characters beyond the controls.
     let nonchar = |at: usize| matches!(bytes.get(at + 1..at + 3), Some([0xBF, 0xBE | 0xBF]));

@@ -82,8 +82,16 @@ impl Scope {
     /// What the current element inherits: the bindings of its ancestors that are still visible and that it does not
     /// declare itself, sorted by prefix. An undeclared default namespace is not among them.
     pub fn inherited(&self) -> Vec<Binding<'_>> {
+        const FEW: usize = 8;
         let prefix = |at: usize| self.prefix(&self.entries[at]);
         let (outer, own) = self.in_scope().split_at(self.in_scope().partition_point(|entry| entry.depth < self.depth));
+        if outer.len() <= FEW {
+            let hidden = |at: usize| self.in_scope()[at + 1..].iter().any(|later| self.prefix(later) == prefix(at));
+            let visible = (0..outer.len()).filter(|&at| !outer[at].uri.is_empty() && !hidden(at));
+            let mut visible: Vec<_> = visible.map(|at| self.binding(&outer[at])).collect();
+            visible.sort_unstable_by_key(|binding| binding.prefix);
+            return visible;
+        }
         let mut order: Vec<usize> = (0..outer.len()).collect();
         order.sort_unstable_by_key(|&at| (prefix(at), at));
         let innermost = |i: usize| order.get(i + 1).is_none_or(|&next| prefix(next) != prefix(order[i]));

@@ -134,7 +134,7 @@ impl DropDirectory {
         let place = self.place(end);
         let mut number = 0;
         loop {
-            let name = names::numbered(OsStr::from_bytes(&file.name), number);
+            let name = names::numbered(OsStr::from_bytes(&file.name), number).into_owned();
             number += 1;
             if !taken.contains(&(end, name.clone()))
                 && place.stat(&name)?.is_none()

@@ -1,6 +1,8 @@
 //! From the envelope's tree to a message: sections 3 and 4 of both XML Message Bindings, read tolerantly. Children
 //! are taken by name in any order, and what one version writes in another place is looked for in both.
 
+use std::borrow::Cow;
+
 use super::element::Element;
 use crate::taxii::Version;
 use crate::taxii::message::{
@@ -48,6 +50,11 @@ pub(super) fn message(root: &Element, version: Version, blocks: u64) -> Result<M
 /// The content binding of a block; empty where it has none.
 pub(super) fn block_binding(block: &Element) -> ContentBinding {
     block.last("Content_Binding").map(content_binding).unwrap_or_default()
+}
+
+/// The id of the same.
+pub(super) fn block_binding_id(block: &Element) -> Cow<'_, str> {
+    block.last("Content_Binding").map(binding_id).unwrap_or_default()
 }
 
 /// The text of an element for people, if it says anything.
@@ -222,14 +229,18 @@ fn content_bindings(element: &Element) -> Vec<ContentBinding> {
     element.all("Content_Binding").map(content_binding).filter(|binding| !binding.id.is_empty()).collect()
 }
 
-/// A content binding: an attribute in 1.1, the text in 1.0.
 fn content_binding(element: &Element) -> ContentBinding {
-    let id = element.attribute("binding_id").map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
     let subtype = |subtype: &Element| subtype.attribute("subtype_id").map(|id| id.trim().to_owned());
     ContentBinding {
-        id: id.unwrap_or_else(|| element.trimmed().into_owned()),
+        id: binding_id(element).into_owned(),
         subtypes: element.all("Subtype").filter_map(subtype).collect(),
     }
+}
+
+/// The id of a content binding: an attribute in 1.1, the text in 1.0.
+fn binding_id(element: &Element) -> Cow<'_, str> {
+    let id = element.attribute("binding_id").map(str::trim).filter(|id| !id.is_empty());
+    id.map_or_else(|| element.trimmed(), Cow::Borrowed)
 }
 
 /// `collection_name`, in 1.0 `feed_name`; as it was sent, for names are compared byte for byte.

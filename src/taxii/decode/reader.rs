@@ -138,7 +138,7 @@ impl<S: BlockSink> Reader<S> {
         };
         self.surroundings.enter(depth, tag);
         if name == CONTENT {
-            let smime = self.open.last().is_some_and(|block| is_smime(&fields::block_binding(block).id));
+            let smime = self.open.last().is_some_and(|block| is_smime(&fields::block_binding_id(block)));
             self.slicer.begin(smime);
             self.inside = Some((depth, Inside::Content));
             return Ok(());
@@ -171,7 +171,7 @@ impl<S: BlockSink> Reader<S> {
             return None;
         }
         // A reply may mix the versions.
-        Version::of_namespace(std::str::from_utf8(tag.name.namespace).ok()?)?;
+        Version::of_namespace(tag.name.namespace)?;
         let in_block = parent.name == BLOCK;
         match local {
             b"Content" => in_block.then_some((CONTENT, Keep::Children)),
@@ -278,7 +278,7 @@ fn version<E>(tag: &StartTag<'_>) -> Result<Version, DecodeError<E>> {
     if namespace.contains(OASIS_TAXII) {
         return Err(DecodeError::UnsupportedVersion { namespace: shown(tag.name.namespace) });
     }
-    let version = Version::of_namespace(&namespace);
+    let version = Version::of_namespace(tag.name.namespace);
     let message = element::message_name(tag.name.local);
     version.filter(|_| message.is_some()).ok_or_else(|| {
         let place = if version.is_some() { " in a namespace of TAXII" } else { "" };

@@ -15,7 +15,7 @@ const SMIME: [&str; 3] = ["application/pkcs7-mime", "application/x-pkcs7-mime", 
 
 /// Whether a content binding is S/MIME's. Of a nesting expression the first part is outermost.
 pub(super) fn is_smime(binding_id: &str) -> bool {
-    let outermost = binding_id.bytes().position(|b| matches!(b, b'|' | b';')).unwrap_or(binding_id.len());
+    let outermost = memchr::memchr2(b'|', b';', binding_id.as_bytes()).unwrap_or(binding_id.len());
     let media_type = binding_id[..outermost].trim();
     SMIME.iter().any(|name| media_type.eq_ignore_ascii_case(name))
 }

@@ -90,16 +90,20 @@ pub fn label_for_name(at: DateTime<Utc>) -> String {
     let time_of_day = time.hour() * 10_000 + time.minute() * 100 + time.second();
     // One of these is made for every block: the formatting machinery takes many times as long.
     let mut label = String::with_capacity(NAME_LENGTH);
-    for (number, digits, after) in [(date, 8, 'T'), (time_of_day, 6, '.'), (at.timestamp_subsec_micros(), 6, 'Z')] {
-        let places = (0..digits).rev().map(|place| number / 10_u32.pow(place) % 10);
-        label.extend(places.filter_map(|digit| char::from_digit(digit, 10)));
-        label.push(after);
+    for (mut number, count, after) in [(date, 8, "T"), (time_of_day, 6, "."), (at.timestamp_subsec_micros(), 6, "Z")] {
+        let mut digits = [0; 8];
+        for digit in digits.iter_mut().take(count).rev() {
+            *digit = b'0' + (number % 10) as u8;
+            number /= 10;
+        }
+        label.push_str(std::str::from_utf8(&digits[..count]).unwrap_or_default());
+        label.push_str(after);
     }
     label
 }
 
-/// The length of an instant for a file's name.
-const NAME_LENGTH: usize = "20141219T120000.000000Z".len();
+/// Room for a file's name that begins with an instant: `20141219T120000.000000Z-` and 16 digits with an extension.
+const NAME_LENGTH: usize = 48;
 
 impl Precision {
     /// The latest instant of this precision that is not later than `at`.
