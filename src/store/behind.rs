@@ -1,10 +1,10 @@
 //! Writing behind: contents that are complete are written in batches, by a thread that lives as long as there are any,
-//! while the next ones are parsed. Only a few batches wait for it, whatever comes.
+//! while the next ones are parsed. Only a few batches wait for it: with more, the parser writes one itself.
 
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Range;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
 use super::Result;
@@ -19,7 +19,7 @@ const BYTES: usize = 256 << 10;
 /// … or blocks.
 const BLOCKS: usize = 256;
 
-/// So many batches wait to be written, at most: neither the parser nor the disk stands still for a moment of the other's.
+/// So many batches wait to be written, at most: the disk does not stand still for a moment of the parser's.
 const WAITING: usize = 3;
 
 /// Contents that are complete, one after the other, and behind them the one that is not.
@@ -101,8 +101,6 @@ struct Shared {
     stager: Stager,
     unsynced: Mutex<Unsynced>,
     queue: Mutex<Queue>,
-    /// A batch was taken from the queue, or nobody takes them any more.
-    taken: Condvar,
 }
 
 /// Writes the batches of one part.
@@ -121,7 +119,9 @@ impl Stager {
         Ok(file)
     }
 
-    fn write(&self, part: PartId, batch: &mut Batch, unsynced: &mut Unsynced) -> Result<()> {
+    /// Writes a batch, and gives what is to be made durable.
+    fn write(&self, part: PartId, batch: &mut Batch) -> Result<Unsynced> {
+        let mut unsynced = Unsynced::default();
         for Complete { content, beside, seq } in batch.blocks.drain(..) {
             unsynced.add(match content {
                 Content::Written(file) => file,
@@ -132,7 +132,7 @@ impl Stager {
             }
         }
         batch.clear();
-        Ok(())
+        Ok(unsynced)
     }
 
     fn put(&self, name: &str, bytes: &[u8]) -> Result<FileWriter> {
@@ -146,29 +146,32 @@ impl Shared {
     /// Writes until nothing waits any more.
     fn run(&self, part: PartId) -> Result<()> {
         let failing = Failing(self);
-        let mut unsynced = lock(&self.unsynced);
-        while let Some(mut batch) = self.next() {
-            self.stager.write(part, &mut batch, &mut unsynced)?;
-            lock(&self.queue).empty.push(batch);
+        while let Some(batch) = self.next() {
+            self.write(part, batch)?;
         }
         mem::forget(failing);
         Ok(())
     }
 
-    /// Puts a batch into the queue, as soon as there is room, and an empty one in its place. Says how the writer was; one
-    /// that was gone has to be started.
-    fn put(&self, batch: &mut Batch) -> Writer {
+    fn write(&self, part: PartId, mut batch: Batch) -> Result<()> {
+        let unsynced = self.stager.write(part, &mut batch)?;
+        lock(&self.unsynced).append(unsynced);
+        lock(&self.queue).empty.push(batch);
+        Ok(())
+    }
+
+    /// Puts a batch into the queue, and an empty one in its place. Says how the writer was: one that was gone has to be
+    /// started; and gives what the queue has no room for.
+    fn put(&self, batch: &mut Batch) -> (Writer, Option<Batch>) {
         let mut queue = lock(&self.queue);
-        while queue.writer == Writer::There && queue.full.len() >= WAITING {
-            queue = self.taken.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        }
         let empty = queue.empty.pop().unwrap_or_default();
         queue.full.push_back(mem::replace(batch, empty));
         let was = queue.writer;
         if was == Writer::Gone {
             queue.writer = Writer::There;
         }
-        was
+        let over = if was == Writer::There && queue.full.len() > WAITING { queue.full.pop_front() } else { None };
+        (was, over)
     }
 
     /// The next batch; where there is none the writer is gone.
@@ -178,7 +181,6 @@ impl Shared {
         if next.is_none() {
             queue.writer = Writer::Gone;
         }
-        self.taken.notify_one();
         next
     }
 }
@@ -189,14 +191,13 @@ struct Failing<'a>(&'a Shared);
 impl Drop for Failing<'_> {
     fn drop(&mut self) {
         lock(&self.0.queue).writer = Writer::Failed;
-        self.0.taken.notify_one();
     }
 }
 
 impl Behind {
     pub(super) fn new(stager: Stager) -> Behind {
         let (unsynced, queue) = (Mutex::default(), Mutex::default());
-        let shared = Shared { stager, unsynced, queue, taken: Condvar::new() };
+        let shared = Shared { stager, unsynced, queue };
         Behind { shared: Arc::new(shared), writing: None }
     }
 
@@ -206,8 +207,9 @@ impl Behind {
 
     /// Has the batch written. It is then an empty one.
     pub(super) fn take(&mut self, part: PartId, batch: &mut Batch) -> Result<()> {
-        if self.shared.put(batch) == Writer::There {
-            return Ok(());
+        let (writer, over) = self.shared.put(batch);
+        if writer == Writer::There {
+            return over.map_or(Ok(()), |batch| self.shared.write(part, batch));
         }
         // What went wrong comes out here.
         self.wait()?;
@@ -223,9 +225,10 @@ impl Behind {
     /// Writes what is left, and gives what is to be made durable.
     pub(super) fn finish(mut self, part: PartId, mut batch: Batch) -> Result<Unsynced> {
         self.wait()?;
-        let mut unsynced = lock(&self.shared.unsynced);
-        self.shared.stager.write(part, &mut batch, &mut unsynced)?;
-        Ok(mem::take(&mut unsynced))
+        let last = self.shared.stager.write(part, &mut batch)?;
+        let mut unsynced = mem::take(&mut *lock(&self.shared.unsynced));
+        unsynced.append(last);
+        Ok(unsynced)
     }
 
     /// Waits until everything taken is written.

@@ -25,6 +25,15 @@ impl Unsynced {
         }
     }
 
+    /// The same of all of them.
+    pub(super) fn append(&mut self, mut others: Unsynced) {
+        self.open.append(&mut others.open);
+        self.count += others.count;
+        if self.count > SINGLY {
+            self.open.clear();
+        }
+    }
+
     /// Makes the bytes of all of them durable, and their names in `dir`, which was opened before the first of them
     /// was written: so it reports every write that failed.
     pub(super) fn sync(&mut self, dir: &Dir) -> Result<()> {
