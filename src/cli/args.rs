@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 use url::Url;
@@ -152,7 +153,7 @@ pub(super) struct Question {
 #[command(next_help_heading = "Options for a server given by its URL")]
 pub(super) struct Access {
     /// User name for HTTP Basic.
-    #[arg(long, value_name = "NAME", requires = "password_file")]
+    #[arg(long, value_name = "NAME", requires = "password_file", value_parser = NonEmptyStringValueParser::new())]
     pub(super) username: Option<String>,
     /// A file whose first line is the password.
     #[arg(long, value_name = "FILE", requires = "username")]
@@ -218,7 +219,7 @@ pub(super) struct PollArguments {
     #[arg(long, value_name = "URL", requires = "collection", value_parser = address::service)]
     pub(super) url: Option<Url>,
     /// The collection that is polled at the URL.
-    #[arg(long, value_name = "NAME", requires = "url")]
+    #[arg(long, value_name = "NAME", requires = "url", value_parser = NonEmptyStringValueParser::new())]
     pub(super) collection: Option<String>,
     /// From here on, exclusive: a time (RFC 3339) or how long ago, such as 12h or 30d [default: the saved cursor of
     /// the feed, else its `start`; with --url: the beginning of the collection].
@@ -251,10 +252,10 @@ pub(super) struct PushArguments {
     #[arg(long, value_name = "URL", value_parser = address::service)]
     pub(super) url: Option<Url>,
     /// The collection that the files are meant for at the URL (Destination_Collection_Name).
-    #[arg(long, value_name = "NAME", requires = "url")]
+    #[arg(long, value_name = "NAME", requires = "url", value_parser = NonEmptyStringValueParser::new())]
     pub(super) collection: Option<String>,
     /// The Content Binding of the files, instead of the one that is detected.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(super) binding: Option<String>,
     /// Say what would be sent, and send nothing.
     #[arg(long)]
@@ -275,7 +276,7 @@ pub(super) struct SubscriptionArguments {
     /// The feed, as the configuration names it.
     pub(super) feed: String,
     /// The subscription that is meant [default: `subscription_id` of the feed, or the only one there is].
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     pub(super) id: Option<String>,
     #[command(flatten)]
     pub(super) output: Output,

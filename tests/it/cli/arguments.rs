@@ -62,6 +62,24 @@ fn a_name_that_is_not_configured_is_answered_with_the_nearest_one() {
 }
 
 #[test]
+fn a_value_that_is_empty_is_none() {
+    let bench = Bench::new();
+    bench.put("a.xml", "<a/>");
+    let (poll, inbox) = (bench.practice.url("poll"), bench.practice.url("inbox"));
+    for (option, arguments) in [
+        ("--collection", &["poll", "--url", &poll][..]),
+        ("--username", &["discover", &poll, "--password-file", "password"]),
+        ("--collection", &["push", "--url", &inbox, "a.xml"]),
+        ("--binding", &["push", "--url", &inbox, "a.xml"]),
+        ("--id", &["subscription", "status", "indicators"]),
+        ("--config", &["status"]),
+    ] {
+        bench.bare([arguments, &[option, ""]].concat()).ended(2).complained(option);
+    }
+    assert_eq!(bench.practice.requests().len(), 0);
+}
+
+#[test]
 fn a_configuration_that_is_missing_or_wrong_is_exit_code_2() {
     let bench = Bench::new();
     for arguments in [
