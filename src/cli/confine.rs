@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::agent::group_number;
 use crate::config::{Auth, Config, Secret, Server};
 use crate::observe::lines;
+use crate::store::disk::is_there;
 use crate::store::drops::DropDirectory;
 use crate::store::output;
 use crate::store::sandbox::Sandbox;
@@ -49,13 +49,11 @@ fn written(config: &Config) -> Vec<PathBuf> {
     outputs.chain(drops).chain(&config.metrics_textfile).cloned().chain([state]).collect()
 }
 
-/// The directories that files are made in all the time; they are made for that. One that cannot be made is left to whoever
-/// works with it, who says what is wrong.
+/// The directories that files are made in all the time; they are made for that. One that cannot be made, or that is to be
+/// given to a group, is left to whoever works with it, who says what is wrong.
 fn busy(config: &Config) -> Vec<PathBuf> {
-    let outputs = config.feeds.iter().filter_map(|(name, feed)| {
-        let group = feed.group.as_deref().map(|group| group_number(name, group)).transpose().ok()?;
-        output::make(&feed.output, group).ok()
-    });
+    let ready = config.feeds.values().filter(|feed| feed.group.is_none() || is_there(&feed.output).unwrap_or(false));
+    let outputs = ready.filter_map(|feed| output::make(&feed.output).ok());
     let drops = config.drops.values().filter_map(|drop| DropDirectory::make(&drop.path).ok());
     outputs.flatten().chain(drops.flatten()).collect()
 }

@@ -60,8 +60,8 @@ impl Staging {
 }
 
 /// Makes the directories of a feed's output that are missing, and gives those that files are made in.
-pub fn make(path: &Path, group: Option<u32>) -> Result<[PathBuf; 2]> {
-    let output = make_output(path, group)?;
+pub fn make(path: &Path) -> Result<[PathBuf; 2]> {
+    let output = make_output(path, None)?;
     let staging = make_staging(&output, Staging::Kept)?;
     Ok([output, staging].map(|dir| dir.path().to_owned()))
 }
