@@ -256,3 +256,30 @@ impl Drop for Behind {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(seq: i64) -> Batch {
+        let mut batch = Batch { bytes: b"content".to_vec(), ..Batch::default() };
+        batch.push(Complete { content: Content::Held(0..7), beside: None, seq });
+        batch
+    }
+
+    #[test]
+    fn a_batch_that_there_is_no_room_for_is_written_by_whoever_brings_it() {
+        let site = tempfile::tempdir().unwrap();
+        let staging = Dir::open(site.path()).unwrap();
+        let stager = Stager { staging: staging.clone(), bits: Bits::new(0o640), group: None };
+        let mut behind = Behind::new(stager);
+        // One that is busy for ever.
+        lock(&behind.shared.queue).writer = Writer::There;
+        for seq in 0..5 {
+            behind.take(1, &mut batch(seq)).unwrap();
+        }
+        assert_eq!(lock(&behind.shared.queue).full.len(), WAITING);
+        let written = |seq: i64| staging.stat(staged_name(1, seq)).unwrap().is_some();
+        assert_eq!((0..5).map(written).collect::<Vec<_>>(), [true, true, false, false, false]);
+    }
+}

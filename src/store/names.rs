@@ -14,16 +14,12 @@ const RECEIPT: &[u8] = b".receipt.json";
 
 /// The name with a number before its extension (what follows the last dot); 0 adds nothing.
 pub fn numbered(name: &OsStr, number: u32) -> Cow<'_, OsStr> {
-    if number == 0 && name.len() <= LONGEST {
-        return Cow::Borrowed(name);
+    let (stem, extension) = split(name.as_bytes());
+    match number {
+        0 if name.len() <= LONGEST => Cow::Borrowed(name),
+        0 => Cow::Owned(fitted(name.as_bytes(), extension)),
+        _ => Cow::Owned(fitted(&[stem, format!(".{number}").as_bytes(), extension].concat(), extension)),
     }
-    let name = name.as_bytes();
-    let (stem, extension) = split(name);
-    if number == 0 {
-        return Cow::Owned(fitted(name, extension));
-    }
-    let whole = [stem, format!(".{number}").as_bytes(), extension].concat();
-    Cow::Owned(fitted(&whole, extension))
 }
 
 /// The name of a file's receipt.

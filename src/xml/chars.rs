@@ -137,6 +137,9 @@ mod tests {
             let first = (!is_xml_char(c)).then_some((2, Illegal::Character(c)));
             assert_eq!(first_illegal(text.as_bytes()), first, "U+{:04X}", c as u32);
         }
+        for (mixed, legal) in [("a\tb\r\n", true), ("a\tb\x0B", false), ("\n\n\x01\n", false), ("\té", true)] {
+            assert_eq!(are_legal(mixed.as_bytes()), legal, "{mixed:?}");
+        }
         for bad in [&b"a\xFF"[..], b"\xC0\x80", b"\xED\xA0\x80", b"\xF5\x80\x80\x80", b"\xE2\x82", b"\x80"] {
             assert!(!are_legal(bad), "{bad:?}");
             assert!(matches!(first_illegal(bad), Some((_, Illegal::NotUtf8))), "{bad:?}");

@@ -333,6 +333,29 @@ mod tests {
     }
 
     #[test]
+    fn many_are_inherited_as_few_are() {
+        for others in [0, 1, 7, 8, 20] {
+            let mut scope = Scope::default();
+            scope.enter(1);
+            for (prefix, uri) in [("z", "1"), ("", "default"), ("own", "2"), ("z", "3"), ("a", "4")] {
+                declare(&mut scope, prefix, uri).unwrap();
+            }
+            (0..others).for_each(|other| declare(&mut scope, &format!("p{other:02}"), "p").unwrap());
+            scope.enter(2);
+            declare(&mut scope, "", "").unwrap();
+            declare(&mut scope, "a", "5").unwrap();
+            scope.enter(3);
+            declare(&mut scope, "own", "6").unwrap();
+            let inherited = scope.inherited();
+            let names: Vec<_> = inherited.iter().map(|b| String::from_utf8_lossy(b.prefix).into_owned()).collect();
+            let between = (0..others).map(|other| format!("p{other:02}"));
+            let expected: Vec<_> = ["a".to_owned()].into_iter().chain(between).chain(["z".to_owned()]).collect();
+            assert_eq!(names, expected);
+            assert_eq!((inherited[0].uri, inherited[others + 1].uri), (&b"5"[..], &b"3"[..]));
+        }
+    }
+
+    #[test]
     fn an_undeclared_default_namespace_is_not_inherited() {
         let mut scope = Scope::default();
         scope.enter(1);

@@ -174,7 +174,7 @@ fn files_have_the_configured_mode_and_the_time_of_their_hand_over() {
 }
 
 #[test]
-fn files_get_the_configured_group() {
+fn files_and_their_directory_get_the_configured_group() {
     // Any group that this process may give: its own.
     let gid = fs::metadata("/proc/self").unwrap().gid();
     let groups = fs::read_to_string("/etc/group").unwrap_or_default();
@@ -187,6 +187,12 @@ fn files_get_the_configured_group() {
     world.run_once().ended(0);
     let name = world.the_file().0;
     assert_eq!(fs::metadata(world.output("indicators").join(name)).unwrap().gid(), gid);
+    let directory = fs::metadata(world.output("indicators")).unwrap();
+    assert_eq!(
+        (directory.gid(), directory.mode() & 0o777),
+        (gid, 0o775),
+        "made for the group, and by nobody else before"
+    );
 }
 
 #[test]
