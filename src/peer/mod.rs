@@ -190,6 +190,14 @@ impl Peer {
         self
     }
 
+    /// What tells this server from another one of the same name: its name and the hosts of the configuration.
+    pub fn whereabouts(&self) -> String {
+        let Pinned { discovery, poll, inbox, collections } = &self.pinned;
+        let hosts = [discovery, poll, inbox, collections].into_iter().flatten();
+        let hosts = hosts.map(|url| url.origin().ascii_serialization());
+        std::iter::once(self.name.clone()).chain(hosts).collect::<Vec<_>>().join(" ")
+    }
+
     fn learnt(&self) -> std::sync::MutexGuard<'_, Learnt> {
         self.learnt.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }

@@ -32,7 +32,7 @@ use crate::store::{Result, StoreError};
 use crate::taxii::Version;
 use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll};
 use crate::taxii::message::{Parameters, Query, ResponseType};
-use crate::taxii::status::Class;
+use crate::taxii::status::{Class, still_waits};
 use crate::taxii::time::{Timestamp, earlier};
 
 use result::Outcome;
@@ -212,9 +212,11 @@ impl Feed {
     /// When the feed is to be polled next, as the ledger has it; `None`: now. A feed that failed is due when the agent
     /// starts (somebody may have mended it), unless the server asked for a pause.
     pub async fn next_poll(&self, starting: bool) -> Result<Option<Due>> {
-        let Some(row) = self.row().await? else { return Ok(None) };
-        let failed = row.last_error.is_some();
-        let at = if starting && failed { row.not_before } else { row.next_poll };
+        // What is noted of a feed with another identity is not about this one.
+        let Some(row) = self.row().await?.filter(|row| row.identity == self.identity()) else { return Ok(None) };
+        let (failed, now) = (row.last_error.is_some(), self.clock.now());
+        let asked = row.not_before.filter(|until| still_waits(*until, now));
+        let at = if starting && failed { asked } else { row.next_poll };
         Ok(at.map(|at| Due { at, failed }))
     }
 
@@ -425,7 +427,11 @@ impl Feed {
 
     /// Waits as long as a server asked for, where that is not too long. Gives how long that was.
     async fn wait_until(&self, until: DateTime<Utc>, words: &str) -> Result<Duration, Failure> {
-        let wait = (until - self.clock.now()).to_std().unwrap_or_default();
+        let now = self.clock.now();
+        if !still_waits(until, now) {
+            return Ok(Duration::ZERO);
+        }
+        let wait = (until - now).to_std().unwrap_or_default();
         if wait > self.patience.longest_wait {
             return Err(put_off(until, words));
         }

@@ -18,6 +18,7 @@ use crate::observe::{Standing, Trouble, lines};
 use crate::peer::Peer;
 use crate::store::Result;
 use crate::store::ledger::{Due, FileId, Ledger, Owed, Settled};
+use crate::taxii::status::still_waits;
 
 use pass::Pass;
 
@@ -89,6 +90,13 @@ struct Condition {
     failed_before: bool,
 }
 
+impl Condition {
+    /// Until when the agent sends nothing of its own accord, where that is still to come.
+    fn paused(&self, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
+        self.pause.filter(|until| still_waits(*until, now))
+    }
+}
+
 /// What is tried, and how trouble is treated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Mode {
@@ -144,6 +152,12 @@ impl InboxWalk {
         blocking(move || Ok(ledger.due(Due { inbox: &inbox, now, hurry: true, after: 0, limit })?)).await
     }
 
+    /// Notes which server this is about.
+    async fn note_server(&self) -> Result<()> {
+        let (ledger, name, server) = (self.ledger.clone(), self.name.clone(), self.peer.whereabouts());
+        blocking(move || Ok(ledger.note_inbox_server(&name, &server)?)).await
+    }
+
     /// Until when the server asked that the whole inbox waits, in an earlier run too, where that is still to come.
     async fn asked_until(&self) -> Result<Option<DateTime<Utc>>> {
         let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
@@ -158,9 +172,9 @@ impl InboxWalk {
 
     /// When there is something to do, if anything is owed. What was dropped during a pause is due when that is over.
     async fn next(&self, condition: &Condition) -> Result<Option<DateTime<Utc>>> {
-        let (ledger, name) = (self.ledger.clone(), self.name.clone());
-        let next = blocking(move || Ok(ledger.next_try(&name)?)).await?;
-        let paused = self.asked_until().await?.max(condition.pause);
+        let (ledger, name, now) = (self.ledger.clone(), self.name.clone(), self.clock.now());
+        let next = blocking(move || Ok(ledger.next_try(&name, now)?)).await?;
+        let paused = self.asked_until().await?.max(condition.paused(now));
         let next = next.max(paused.filter(|_| next.is_some()));
         let expires = self.oldest(1).await?.first().and_then(|owed| self.expires(owed));
         Ok(next.map(|next| expires.map_or(next, |expires| next.min(expires))))

@@ -130,6 +130,7 @@ impl<'a> Pass<'a> {
 
     /// The same, until no more files are taken in.
     pub(super) async fn run_until(mut self, mut over: Option<CancellationToken>) -> Result<Delivered> {
+        self.walk.note_server().await?;
         self.give_up().await?;
         self.wait_as_asked().await?;
         let mut now = UnderWay::default();
@@ -285,7 +286,7 @@ impl<'a> Pass<'a> {
     /// that is not long.
     async fn wait_as_asked(&mut self) -> Result<()> {
         let asked = self.walk.asked_until().await?;
-        let chosen = self.condition.pause.filter(|_| self.mode == Mode::Due);
+        let chosen = self.condition.paused(self.walk.clock.now()).filter(|_| self.mode == Mode::Due);
         let Some(until) = asked.max(chosen) else { return Ok(()) };
         let wait = (until - self.walk.clock.now()).to_std().unwrap_or_default();
         if self.mode == Mode::Once && wait <= Patience::default().longest_wait {

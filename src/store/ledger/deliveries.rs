@@ -9,6 +9,8 @@ use rusqlite::{OptionalExtension, Transaction, named_params, params};
 use super::feeds::instant;
 use super::files::{FILE_COLUMNS, FILE_COUNT, FileId, FileRow, read_file};
 use super::{Ledger, Result};
+use crate::taxii::status::LONGEST_WAIT;
+use crate::taxii::time::later;
 
 /// How a delivery ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -192,13 +194,14 @@ impl Ledger {
                  EXISTS (SELECT 1 FROM accepted a WHERE a.inbox = delivery.inbox AND a.sha256 = file.sha256) AS duplicate
                  FROM delivery JOIN file ON file.id = delivery.file
                  WHERE delivery.inbox = :inbox AND delivery.outcome IS NULL AND delivery.file > :after
-                 AND file.claimed = 1 AND (delivery.next_try <= :now OR (:hurry AND NOT delivery.asked))
+                 AND file.claimed = 1
+                 AND (delivery.next_try NOT BETWEEN :now + 1 AND :latest OR (:hurry AND NOT delivery.asked))
                  ORDER BY delivery.file LIMIT :limit"
             ))?;
             let rows = statement.query_map(
                 named_params! {
                     ":inbox": due.inbox, ":after": due.after, ":now": due.now.timestamp_millis(),
-                    ":hurry": due.hurry, ":limit": due.limit,
+                    ":latest": latest(due.now), ":hurry": due.hurry, ":limit": due.limit,
                 },
                 |row| {
                     Ok(Owed {
@@ -215,13 +218,13 @@ impl Ledger {
     }
 
     /// When an inbox is to be tried next, if it is owed anything.
-    pub fn next_try(&self, inbox: &str) -> Result<Option<DateTime<Utc>>> {
+    pub fn next_try(&self, inbox: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         self.read(|c| {
             c.prepare_cached(
-                "SELECT min(delivery.next_try) FROM delivery JOIN file ON file.id = delivery.file
-                 WHERE inbox = ?1 AND outcome IS NULL AND file.claimed = 1",
+                "SELECT min(iif(delivery.next_try > ?2, 0, delivery.next_try)) FROM delivery
+                 JOIN file ON file.id = delivery.file WHERE inbox = ?1 AND outcome IS NULL AND file.claimed = 1",
             )?
-            .query_row([inbox], |row| Ok(instant(row.get(0)?)))
+            .query_row(params![inbox, latest(now)], |row| Ok(instant(row.get(0)?)))
         })
     }
 
@@ -229,9 +232,10 @@ impl Ledger {
     pub fn asked_until(&self, inbox: &str, now: DateTime<Utc>) -> Result<Option<DateTime<Utc>>> {
         self.read(|c| {
             c.prepare_cached(
-                "SELECT max(next_try) FROM delivery WHERE inbox = ?1 AND outcome IS NULL AND asked = 1 AND next_try > ?2",
+                "SELECT max(next_try) FROM delivery
+                 WHERE inbox = ?1 AND outcome IS NULL AND asked = 1 AND next_try > ?2 AND next_try <= ?3",
             )?
-            .query_row(params![inbox, now.timestamp_millis()], |row| Ok(instant(row.get(0)?)))
+            .query_row(params![inbox, now.timestamp_millis(), latest(now)], |row| Ok(instant(row.get(0)?)))
         })
     }
 
@@ -337,6 +341,11 @@ impl Ledger {
             .map(Option::unwrap_or_default)
         })
     }
+}
+
+/// What is put off to a later moment was put off by a clock that was ahead: it is due.
+fn latest(now: DateTime<Utc>) -> i64 {
+    later(now, LONGEST_WAIT).timestamp_millis()
 }
 
 fn hold_back(t: &Transaction<'_>, inbox: &str, until: DateTime<Utc>) -> rusqlite::Result<usize> {

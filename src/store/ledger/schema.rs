@@ -4,7 +4,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, TransactionBehavior};
 
 /// The format this program writes; `PRAGMA user_version` holds it. 0 is an empty database.
-pub(super) const FORMAT: i64 = 2;
+pub(super) const FORMAT: i64 = 3;
 
 /// The first format that holds what is wrong with a drop directory.
 pub(super) const WITH_DROP_TROUBLE: i64 = 2;
@@ -182,6 +182,10 @@ ALTER TABLE drop_directory ADD COLUMN last_error TEXT;
 ALTER TABLE feed ADD COLUMN first_try INTEGER;
 -- 1: a DATA_SET, which has no cursor.
 ALTER TABLE feed ADD COLUMN data_set INTEGER NOT NULL DEFAULT 0;
+"#,
+    r#"
+-- The server that an inbox was at when it was tried last: what another one asked for does not count.
+ALTER TABLE inbox_total ADD COLUMN server TEXT;
 "#,
 ];
 

@@ -302,9 +302,9 @@ fn a_damaged_a_foreign_and_a_newer_ledger_are_refused() {
         assert!(read.is_err());
         written.unwrap_err()
     };
-    set("PRAGMA user_version = 3");
-    assert!(matches!(refused(), LedgerError::Newer { found: 3, known: 2, .. }));
-    set("PRAGMA user_version = 2; PRAGMA application_id = 7");
+    set("PRAGMA user_version = 4");
+    assert!(matches!(refused(), LedgerError::Newer { found: 4, known: 3, .. }));
+    set("PRAGMA user_version = 3; PRAGMA application_id = 7");
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
     std::fs::write(&path, "not a database, but long enough to be looked at as one").unwrap();
     assert!(matches!(refused(), LedgerError::Damaged { .. }));
@@ -332,6 +332,7 @@ fn the_feeds_of_an_older_ledger_are_read_as_they_are_and_brought_up_to_date() {
     drop(ledger);
     let old = "ALTER TABLE feed DROP COLUMN first_try; ALTER TABLE feed DROP COLUMN data_set;
                ALTER TABLE drop_directory DROP COLUMN path; ALTER TABLE drop_directory DROP COLUMN last_error;
+               ALTER TABLE inbox_total DROP COLUMN server;
                PRAGMA user_version = 1";
     Connection::open(temporary.path().join(FILE_NAME)).unwrap().execute_batch(old).unwrap();
     let read = Ledger::open_to_read(temporary.path()).unwrap().unwrap();

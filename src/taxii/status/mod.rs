@@ -6,8 +6,8 @@ mod verdict;
 
 pub use details::Details;
 pub use verdict::{
-    ADMIN_PACE, Answer, Class, FAILURES_UNTIL_REFUSED, Judgement, Reaction, Verdict, backoff, judge_push, pending_wait,
-    react,
+    ADMIN_PACE, Answer, Class, FAILURES_UNTIL_REFUSED, Judgement, LONGEST_WAIT, Reaction, Verdict, backoff, judge_push,
+    pending_wait, react, still_waits,
 };
 
 /// `status_type`: the 17 of the XML Message Binding 1.1 and the 3 of the Default Query.

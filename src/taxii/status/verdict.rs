@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Details, StatusType};
 use crate::taxii::message::{Body, Message, StatusMessage};
-use crate::taxii::time::Wait;
+use crate::taxii::time::{Wait, later};
 
 /// How many answers of FAILURE, or of an unknown status, refuse a file.
 pub const FAILURES_UNTIL_REFUSED: u32 = 5;
@@ -14,10 +14,17 @@ pub const FAILURES_UNTIL_REFUSED: u32 = 5;
 pub const ADMIN_PACE: Duration = Duration::from_secs(3600);
 
 const SECOND: Duration = Duration::from_secs(1);
-const LONGEST_WAIT: Duration = Duration::from_secs(3600);
+/// Nothing that waits because of an answer waits longer.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(3600);
 /// The least and the usual wait for a PENDING result.
 const PENDING_LEAST: Duration = Duration::from_secs(5);
 const PENDING_USUAL: Duration = Duration::from_secs(60);
+
+/// Whether something that waits until then still does. What is further away than any wait was put off by a clock that was
+/// ahead: that wait is over.
+pub fn still_waits(until: DateTime<Utc>, now: DateTime<Utc>) -> bool {
+    now < until && until <= later(now, LONGEST_WAIT)
+}
 
 /// An HTTP answer as far as it decides anything.
 #[derive(Clone, Copy, Debug)]

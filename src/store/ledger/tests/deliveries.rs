@@ -74,7 +74,7 @@ fn nothing_is_owed_before_it_is_claimed() {
     assert_eq!(ledger.unclaimed(directory).unwrap().len(), 2);
     assert!(due(&ledger, "a", 0, true).is_empty());
     assert!(ledger.finished_files(directory, 9).unwrap().is_empty());
-    assert_eq!(ledger.next_try("a").unwrap(), None);
+    assert_eq!(ledger.next_try("a", at(0)).unwrap(), None);
     ledger.claim(&ids).unwrap();
     assert!(ledger.unclaimed(directory).unwrap().is_empty());
     assert_eq!(due(&ledger, "a", 0, false), [ids[0]]);
@@ -116,7 +116,7 @@ fn attempts_and_refusals_are_counted_and_waits_are_kept() {
     ledger.record(&[failed], at(1)).unwrap();
     assert!(due(&ledger, "a", 59, false).is_empty());
     assert_eq!(due(&ledger, "a", 59, true), [id], "a wait of the agent's own");
-    assert_eq!(ledger.next_try("a").unwrap(), Some(at(60)));
+    assert_eq!(ledger.next_try("a", at(0)).unwrap(), Some(at(60)));
     let owed = ledger.due(Due { inbox: "a", now: at(60), hurry: false, after: 0, limit: 9 }).unwrap();
     assert_eq!((owed[0].attempts, owed[0].refusals, owed[0].alone, owed[0].duplicate), (1, 1, true, false));
     assert_eq!(ledger.totals(1, "a").unwrap().last_error.as_deref(), Some("said"));
@@ -125,9 +125,36 @@ fn attempts_and_refusals_are_counted_and_waits_are_kept() {
     ledger.record(&[asked], at(61)).unwrap();
     assert!(due(&ledger, "a", 89, true).is_empty(), "a wait that the server asked for");
     ledger.postpone("a", at(500), "down", at(62)).unwrap();
-    assert_eq!(ledger.next_try("a").unwrap(), Some(at(90)), "it stays what it is");
+    assert_eq!(ledger.next_try("a", at(0)).unwrap(), Some(at(90)), "it stays what it is");
     assert_eq!(due(&ledger, "a", 90, false), [id]);
     assert_eq!(ledger.deliveries(&[id]).unwrap()[0][0].attempts, 2);
+}
+
+#[test]
+fn what_a_clock_that_was_ahead_put_off_is_due_when_that_is_put_right() {
+    let (_t, ledger) = ledger();
+    let id = admit(&ledger, "t", &[("a", None)]);
+    let put_off = Settled { next_try: Some(at(9 * 3600)), asked: true, ..settled(id, "a", None) };
+    ledger.record(&[put_off], at(9 * 3600 - 60)).unwrap();
+    assert!(due(&ledger, "a", 8 * 3600 + 1, true).is_empty(), "no more than an hour");
+    assert_eq!(ledger.asked_until("a", at(8 * 3600 + 1)).unwrap(), Some(at(9 * 3600)));
+    assert_eq!(due(&ledger, "a", 0, false), [id]);
+    assert_eq!(ledger.asked_until("a", at(0)).unwrap(), None);
+    assert!(ledger.next_try("a", at(0)).unwrap().unwrap() < at(0));
+}
+
+#[test]
+fn what_one_server_asked_for_does_not_count_at_another() {
+    let (_t, ledger) = ledger();
+    let id = admit(&ledger, "t", &[("a", None)]);
+    ledger.note_inbox_server("a", "here").unwrap();
+    let asked = Settled { next_try: Some(at(60)), asked: true, ..settled(id, "a", None) };
+    ledger.record(&[asked], at(0)).unwrap();
+    ledger.note_inbox_server("a", "here").unwrap();
+    assert_eq!(ledger.asked_until("a", at(1)).unwrap(), Some(at(60)));
+    ledger.note_inbox_server("a", "there").unwrap();
+    assert_eq!(ledger.asked_until("a", at(1)).unwrap(), None);
+    assert_eq!(due(&ledger, "a", 1, false), [id]);
 }
 
 #[test]
