@@ -241,6 +241,17 @@ pub fn file_left(drop: &str, file: &FileRow, left: &Left, claims: &[Claim]) {
     }
 }
 
+/// Nothing is left of a file that was to leave.
+pub fn file_vanished(drop: &str, file: &FileRow, end: End) {
+    let (id, file) = (&file.token, show(OsStr::from_bytes(&file.name)));
+    match end {
+        End::Sent => warn!(drop, file, id, "sent, and not kept: its copy in sending/ is gone"),
+        End::Failed => {
+            error!(drop, file, id, "failed, and lost: its copy in sending/ is gone, nothing could go to failed/")
+        }
+    }
+}
+
 /// A message goes out.
 pub fn message_sent(inbox: &str, message_id: &str, batch: &[Owed], bytes: u64) {
     debug!(inbox, message_id, id = ids(batch), blocks = batch.len(), bytes, "sending");

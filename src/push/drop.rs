@@ -1,13 +1,14 @@
 //! Looking at a drop directory: which files are settled, and taking them in.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::blocking;
+use super::apart;
 use super::leave::{Drops, Open};
 use super::look::{FIRST, Look};
 use super::looked::Looked;
@@ -25,6 +26,12 @@ use crate::store::ledger::Ledger;
 
 /// `sent/` is swept this often.
 const SWEEP: Duration = Duration::from_secs(3600);
+
+/// So many directories are looked at at once: a look takes memory.
+static LOOKS: Semaphore = Semaphore::const_new(8);
+
+/// Nobody waits longer for a turn: the others may hang.
+const TURN: Duration = Duration::from_secs(10);
 
 /// One drop directory.
 #[derive(Debug)]
@@ -158,7 +165,7 @@ impl DropWalk {
         let (ledger, name, path) = (self.ledger.clone(), self.name.clone(), self.settings.path.clone());
         let config::Drop { give_up, keep_sent, resend_duplicates, .. } = self.settings;
         let (place, drops) = (self.place.clone(), self.drops.clone());
-        let opened = blocking(move || {
+        let opened = apart(move || {
             let place = match place {
                 Some(place) => place,
                 None => {
@@ -167,10 +174,13 @@ impl DropWalk {
                 }
             };
             let Some(dir) = Dir::open_again(&place)? else { return Ok(None) };
+            let taking = drops.taking(&dir.own_stat()?);
+            let alone = taking.lock().unwrap_or_else(PoisonError::into_inner);
             let dir = DropDirectory::inside(ledger.clone(), &name, dir)?;
             drops.take_over(&ledger, &name, &dir)?;
+            drop(alone);
             let leaving = drops.leaving(dir.id());
-            let open = Open { name, dir, give_up, keep_sent, resend_duplicates, leaving };
+            let open = Open { name, dir, give_up, keep_sent, resend_duplicates, taking, leaving };
             open.let_all_leave(&ledger)?;
             Ok(Some((Arc::new(open), place)))
         });
@@ -186,7 +196,7 @@ impl DropWalk {
     /// and watched. A directory that has gone is not made again: what it was mounted from may come back.
     async fn reopen(&mut self, watch: &mut Option<Watch>) {
         if let Some(open) = self.open.clone() {
-            match blocking(move || open.dir.in_place()).await {
+            match apart(move || open.dir.in_place()).await {
                 Ok(true) => return,
                 Ok(false) => {
                     lines::drop_directory_moved(&self.name, &self.settings.path);
@@ -248,8 +258,9 @@ impl DropWalk {
             looked: Looked::default(),
             together: FIRST,
         };
+        let _turn = timeout(TURN, LOOKS.acquire()).await;
         let mut settling = std::mem::take(&mut self.settling);
-        let (result, settling) = blocking(move || Ok((look.run(&mut settling), settling))).await?;
+        let (result, settling) = apart(move || Ok((look.run(&mut settling), settling))).await?;
         self.settling = settling;
         result
     }
@@ -258,12 +269,12 @@ impl DropWalk {
     async fn sweep(&self) -> u64 {
         let Some(open) = self.open.clone() else { return 0 };
         let (keep, now) = (self.settings.keep_sent, self.clock.now());
-        match blocking(move || open.dir.sweep_sent(keep, now)).await {
+        match apart(move || open.dir.sweep_sent(keep, now)).await {
             Ok(removed) => lines::sent_swept(&self.name, removed),
             Err(error) => self.trouble.tell(&error),
         }
         let (open, ledger, inboxes) = (self.open.clone(), self.ledger.clone(), self.settings.inboxes.clone());
-        match blocking(move || open.map_or(Ok(0), |open| open.expire_for_others(&ledger, &inboxes, now))).await {
+        match apart(move || open.map_or(Ok(0), |open| open.expire_for_others(&ledger, &inboxes, now))).await {
             Ok(files) => {
                 lines::expired_for_others(&self.name, files);
                 files as u64
@@ -273,5 +284,66 @@ impl DropWalk {
                 0
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::disallowed_methods, reason = "tests look at real files from outside")]
+
+    use super::*;
+
+    fn walk(site: &tempfile::TempDir, ledger: &Arc<Ledger>, drops: &Drops, stop: CancellationToken) -> DropWalk {
+        let path = site.path().join("drop");
+        let settings = config::Drop { path, settle: Duration::ZERO, ..config::Drop::default() };
+        DropWalk::new(Parts {
+            name: "d".to_owned(),
+            settings,
+            ledger: ledger.clone(),
+            drops: drops.clone(),
+            bell: Bell::default(),
+            inboxes: Vec::new(),
+            clock: Clock::system(),
+            stop,
+        })
+    }
+
+    #[tokio::test]
+    async fn a_directory_is_not_opened_while_somebody_still_takes_files_in_from_it() {
+        let site = tempfile::tempdir().unwrap();
+        let (ledger, drops) = (Arc::new(Ledger::open_temporary().unwrap()), Drops::default());
+        let mut first = walk(&site, &ledger, &drops, CancellationToken::new());
+        first.open().await.unwrap();
+        let taking = first.open.as_ref().unwrap().taking.clone();
+        let (let_go, until) = std::sync::mpsc::channel::<()>();
+        let (is_held, held) = std::sync::mpsc::channel();
+        let holder = std::thread::spawn(move || {
+            let _alone = taking.lock().unwrap();
+            is_held.send(()).unwrap();
+            until.recv()
+        });
+        held.recv().unwrap();
+        let mut second = walk(&site, &ledger, &drops, CancellationToken::new());
+        let mut opening = std::pin::pin!(second.open());
+        assert!(timeout(Duration::from_millis(100), &mut opening).await.is_err());
+        let_go.send(()).unwrap();
+        opening.await.unwrap();
+        holder.join().unwrap().unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_walk_that_was_told_to_end_takes_nothing_more_in() {
+        let site = tempfile::tempdir().unwrap();
+        let (ledger, drops) = (Arc::new(Ledger::open_temporary().unwrap()), Drops::default());
+        let stop = CancellationToken::new();
+        let mut ended = walk(&site, &ledger, &drops, stop.clone());
+        ended.open().await.unwrap();
+        std::fs::write(site.path().join("drop/a.xml"), "<a/>").unwrap();
+        stop.cancel();
+        assert_eq!(ended.look_or_fail(true).await.unwrap().admitted, 0);
+        assert!(std::fs::exists(site.path().join("drop/a.xml")).unwrap());
+        let mut next = walk(&site, &ledger, &drops, CancellationToken::new());
+        next.open().await.unwrap();
+        assert_eq!(next.look_or_fail(true).await.unwrap().admitted, 1);
     }
 }

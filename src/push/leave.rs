@@ -9,6 +9,7 @@ use chrono::{DateTime, Utc};
 use super::receipt::receipt;
 use crate::observe::lines;
 use crate::store::Result;
+use crate::store::disk::Stat;
 use crate::store::drops::{DropDirectory, End, Finished};
 use crate::store::ledger::{FileId, FileRow, Ledger, Outcome, Settled};
 use crate::taxii::time::earlier;
@@ -21,6 +22,7 @@ const TOGETHER: u32 = 256;
 #[derive(Clone, Debug, Default)]
 pub struct Drops {
     open: Arc<Mutex<HashMap<i64, Arc<Open>>>>,
+    taking: Arc<Mutex<HashMap<(u64, u64), Arc<Mutex<()>>>>>,
     leaving: Arc<Mutex<HashMap<i64, Arc<Mutex<()>>>>>,
     troubles: Arc<Mutex<BTreeMap<String, String>>>,
 }
@@ -38,6 +40,8 @@ pub(super) struct Open {
     pub(super) keep_sent: Duration,
     /// `resend_duplicates`.
     pub(super) resend_duplicates: bool,
+    /// Held while files are taken in.
+    pub(super) taking: Arc<Mutex<()>>,
     /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time,
     /// also through a directory that was opened again meanwhile.
     pub(super) leaving: Arc<Mutex<()>>,
@@ -46,6 +50,13 @@ pub(super) struct Open {
 impl Drops {
     fn map(&self) -> MutexGuard<'_, HashMap<i64, Arc<Open>>> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is held while files are taken in from this directory, whatever its name in the configuration: whoever opens
+    /// it tidies `sending/`, and two who look at it at the same time would take each other's copies for strangers.
+    pub(super) fn taking(&self, directory: &Stat) -> Arc<Mutex<()>> {
+        let which = (directory.device, directory.inode);
+        self.taking.lock().unwrap_or_else(PoisonError::into_inner).entry(which).or_default().clone()
     }
 
     /// What is held while files leave this directory, however often it is opened.
@@ -171,6 +182,11 @@ impl Open {
         for (id, left) in &gone.left {
             if let Some((file, claims)) = told.get(id) {
                 lines::file_left(&self.name, file, left, claims);
+            }
+        }
+        for (id, end) in &gone.vanished {
+            if let Some((file, _)) = told.get(id) {
+                lines::file_vanished(&self.name, file, *end);
             }
         }
         gone.trouble.map_or(Ok(()), Err)

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStringExt;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -34,6 +34,10 @@ const TOGETHER: usize = 512;
 /// … and so many bytes of them.
 const BYTES_TOGETHER: u64 = 64 << 20;
 
+/// With so many originals that cannot be removed nothing more is taken in: every file of the directory would be copied
+/// in vain.
+const STUCK: usize = 64;
+
 /// One listing, on a blocking thread.
 pub(super) struct Look {
     pub(super) open: Arc<Open>,
@@ -52,7 +56,10 @@ pub(super) struct Look {
 }
 
 impl Look {
+    /// One look at a directory at a time: a walk that was told to end may still be at one when the next walk begins.
     pub(super) fn run(mut self, settling: &mut Settling) -> Result<Looked> {
+        let open = self.open.clone();
+        let _alone = open.taking.lock().unwrap_or_else(PoisonError::into_inner);
         let mut last = None;
         let looked = self.list(settling, &mut last);
         // The next look fails by the same file as long as the trouble goes on.
@@ -65,9 +72,9 @@ impl Look {
     /// `last`: the file that was taken last.
     fn list(&mut self, settling: &mut Settling, last: &mut Option<Candidate>) -> Result<()> {
         let open = self.open.clone();
-        self.tell_stuck(&open.dir.claim_unclaimed()?);
+        self.tell_stuck(open.dir.claim_unclaimed()?)?;
         let wanted = self.wanted.clone();
-        let mut batch = Batch::default();
+        let mut batch = open.dir.batch()?;
         settling.begin();
         open.dir.candidates(&|name| wanted.covers(name), |candidates| {
             let moment = Moment {
@@ -77,6 +84,9 @@ impl Look {
                 trust_times: self.trust_times,
             };
             for candidate in candidates {
+                if self.stop.is_cancelled() {
+                    return Ok(false);
+                }
                 match settling.wait(&candidate, &self.renamed, &moment) {
                     Some(left) => self.not_yet(&candidate.name, left),
                     None => self.take_settled(last.insert(candidate), settling, &mut batch)?,
@@ -85,8 +95,12 @@ impl Look {
                     self.admit(&mut batch)?;
                 }
             }
-            Ok(!self.stop.is_cancelled())
+            Ok(true)
         })?;
+        // What is not admitted by now stays where it is: whoever looks next may know other inboxes.
+        if self.stop.is_cancelled() {
+            return Ok(());
+        }
         self.admit(&mut batch)?;
         settling.end();
         open.let_all_leave(&self.ledger)
@@ -227,10 +241,10 @@ impl Look {
     }
 
     fn admit(&mut self, batch: &mut Batch) -> Result<()> {
-        let mut batch = std::mem::take(batch);
         if batch.admissions().is_empty() {
             return Ok(());
         }
+        let mut batch = std::mem::replace(batch, self.open.dir.batch()?);
         self.owe(&mut batch)?;
         let stuck = self.open.dir.admit(&mut batch)?;
         self.together = TOGETHER.min(2 * self.together);
@@ -240,16 +254,19 @@ impl Look {
         // A long listing does not hold up what is in already.
         self.inboxes.iter().for_each(Bell::ring);
         lines::files_admitted(&self.open.name, admissions);
-        self.tell_stuck(&stuck);
-        Ok(())
+        self.tell_stuck(stuck)
     }
 
     /// Originals that cannot be removed keep their own files waiting, and no others.
-    fn tell_stuck(&mut self, stuck: &[StoreError]) {
+    fn tell_stuck(&mut self, mut stuck: Vec<StoreError>) -> Result<()> {
+        if stuck.len() >= STUCK {
+            return Err(stuck.swap_remove(0));
+        }
         self.looked.stuck = stuck.len() as u64;
         self.looked.stuck_words = stuck.first().map(ToString::to_string);
         let new = stuck.iter().filter(|error| self.told.first(error.to_string()));
         new.for_each(|error| lines::drop_trouble(&self.open.name, error));
+        Ok(())
     }
 }
 

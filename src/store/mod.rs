@@ -105,6 +105,9 @@ pub enum StoreError {
     /// Somebody works with this directory already.
     #[error("use {path}: another poll of the feed, or another agent, is at work there", path = disk::show(.0))]
     InUse(std::path::PathBuf),
+    /// No thread is to be had just now.
+    #[error("start a thread: {0}")]
+    NoThread(std::io::Error),
     /// Another agent works with the same state.
     #[error("lock {path}: another taxii-sync is running on this state_dir", path = disk::show(.0))]
     Locked(std::path::PathBuf),
@@ -127,6 +130,7 @@ impl StoreError {
             StoreError::CopyGone(_) => "put the file back there, or drop it again: it cannot be sent without",
             StoreError::NotOpen => "put the drop directory back into the configuration to have its files sent",
             StoreError::InUse(_) => "it goes on by itself when the other one is done",
+            StoreError::NoThread(_) => "the system has no more threads for the agent; it goes on by itself",
             StoreError::Locked(_) => "stop the other one, or give this one a state_dir of its own",
         }
     }

@@ -15,10 +15,6 @@ use crate::store::{Result, StoreError, random_name};
 /// Bytes read at once.
 const PIECE: usize = 128 << 10;
 
-/// With so many originals that cannot be removed nothing more is taken in: every file of the directory would be copied
-/// in vain.
-const STUCK: usize = 64;
-
 /// A copy in `sending/` that nobody knows yet. It is removed when this is dropped, unless it was admitted.
 #[derive(Debug)]
 pub struct Copied {
@@ -63,8 +59,10 @@ enum Original {
 }
 
 /// Files that are admitted together.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Batch {
+    /// Opened before the first of them is copied, so that it reports every write that fails, and to nobody else.
+    flush: Dir,
     copies: Vec<Copied>,
     unsynced: Unsynced,
     admissions: Vec<Admission>,
@@ -99,6 +97,13 @@ impl Batch {
 }
 
 impl DropDirectory {
+    /// A batch for files that are to be copied.
+    pub fn batch(&self) -> Result<Batch> {
+        let flush = self.sending.reopen()?;
+        let (copies, unsynced, admissions) = (Vec::new(), Unsynced::default(), Vec::new());
+        Ok(Batch { flush, copies, unsynced, admissions, bytes: 0 })
+    }
+
     /// A name in `sending/` for a file that is admitted without a copy.
     pub fn token() -> String {
         random_name()
@@ -181,7 +186,7 @@ impl DropDirectory {
     /// Makes the copies durable, admits them in one transaction, and removes their originals where they still are the
     /// files that were copied. Gives what [`DropDirectory::claim_unclaimed`] does.
     pub fn admit(&self, batch: &mut Batch) -> Result<Vec<StoreError>> {
-        batch.unsynced.sync(&self.sending)?;
+        batch.unsynced.sync(&batch.flush)?;
         let admitted = self.ledger.admit(self.id, &batch.admissions)?;
         batch.copies.iter_mut().for_each(|copied| copied.admitted = true);
         self.claim(&admitted.into_iter().collect())
@@ -195,20 +200,21 @@ impl DropDirectory {
 
     /// The same, where some were admitted a moment ago.
     fn claim(&self, just_admitted: &HashSet<FileId>) -> Result<Vec<StoreError>> {
-        let mut ours = Vec::new();
+        let (mut ours, mut stuck) = (Vec::new(), Vec::new());
         for file in self.ledger.unclaimed(self.id)? {
-            if self.is_ours(&file)? {
-                ours.push(file);
-            } else {
+            match self.is_ours(&file) {
+                Ok(true) => ours.push(file),
                 // Somebody has emptied `sending/`: the original is looked at as if it were new.
-                self.ledger.remove_files(&[file.id])?;
+                Ok(false) => self.ledger.remove_files(&[file.id])?,
+                Err(StoreError::Disk(error)) => stuck.push(StoreError::Disk(error)),
+                Err(error) => return Err(error),
             }
         }
         // Our names stand before an original goes.
         if !ours.is_empty() {
             self.sending.sync()?;
         }
-        let (mut claimed, mut stuck) = (Vec::new(), Vec::new());
+        let mut claimed = Vec::new();
         for file in ours {
             match self.remove_original(&file) {
                 // An earlier life of ours may have removed it; of one that was there a moment ago it was somebody else.
@@ -223,7 +229,7 @@ impl DropDirectory {
             self.sending.sync()?;
             self.ledger.claim(&claimed)?;
         }
-        if stuck.len() >= STUCK { Err(stuck.swap_remove(0)) } else { Ok(stuck) }
+        Ok(stuck)
     }
 
     /// Gives an admitted copy its name. `false`: it is not there.

@@ -57,8 +57,21 @@ pub struct Left {
 pub struct Gone {
     /// Those that have left.
     pub left: Vec<(FileId, Left)>,
+    /// Those whose copy in `sending/` somebody else has removed: there is nothing that could leave.
+    pub vanished: Vec<(FileId, End)>,
     /// Why others have not; they are tried again later.
     pub trouble: Option<StoreError>,
+}
+
+/// How an attempt to move a file out ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Moved {
+    /// It has its place.
+    Done,
+    /// Somebody else has the name.
+    NameTaken,
+    /// There is no copy, and it has not left.
+    NoCopy,
 }
 
 impl DropDirectory {
@@ -70,12 +83,14 @@ impl DropDirectory {
         let mut gone = Gone::default();
         for (one, name) in finished.iter().zip(chosen) {
             match self.let_one_leave(one, name) {
-                Ok(name) => gone.left.push((one.file.id, Left { end: one.end, name })),
+                Ok(Some(name)) => gone.left.push((one.file.id, Left { end: one.end, name })),
+                Ok(None) => gone.vanished.push((one.file.id, one.end)),
                 Err(StoreError::Disk(error)) => gone.trouble = gone.trouble.or(Some(StoreError::Disk(error))),
                 Err(error) => return Err(error),
             }
         }
-        let left: Vec<FileId> = gone.left.iter().map(|(id, _)| *id).collect();
+        let left = gone.left.iter().map(|(id, _)| *id);
+        let left: Vec<FileId> = left.chain(gone.vanished.iter().map(|(id, _)| *id)).collect();
         self.forget(&left)?;
         Ok(gone)
     }
@@ -146,13 +161,15 @@ impl DropDirectory {
     }
 
     fn write_receipts(&self, finished: &[Finished]) -> Result<()> {
+        // One of our own, so that it reports every write that fails, and to nobody else.
+        let flush = self.sending.reopen()?;
         let mut unsynced = Unsynced::default();
         for one in finished {
             let mut file = self.new_receipt(&writing(&one.file))?;
             file.write(&one.receipt)?;
             unsynced.add(file);
         }
-        unsynced.sync(&self.sending)
+        unsynced.sync(&flush)
     }
 
     /// One that an earlier life had begun to write is written anew.
@@ -166,30 +183,41 @@ impl DropDirectory {
         }
     }
 
-    fn let_one_leave(&self, one: &Finished, mut name: OsString) -> Result<OsString> {
-        while !self.move_out(one, &name)? {
-            name = self.free_name(&one.file, one.end, &HashSet::new())?;
-            self.ledger.set_leaving(&[(one.file.id, leaving(one.end, &name))])?;
-        }
+    /// Gives its final name; `None`: there is no copy.
+    fn let_one_leave(&self, one: &Finished, mut name: OsString) -> Result<Option<OsString>> {
+        let moved = loop {
+            match self.move_out(one, &name)? {
+                Moved::NameTaken => {
+                    name = self.free_name(&one.file, one.end, &HashSet::new())?;
+                    self.ledger.set_leaving(&[(one.file.id, leaving(one.end, &name))])?;
+                }
+                other => break other,
+            }
+        };
         if one.file.wire {
             self.sending.remove(format!("{}{}", one.file.token, suffix::WIRE))?;
         }
-        Ok(name)
+        Ok((moved == Moved::Done).then_some(name))
     }
 
-    /// Every step can be done again after a crash. `false`: somebody else has the name.
-    fn move_out(&self, one: &Finished, name: &OsStr) -> Result<bool> {
+    /// Every step can be done again after a crash.
+    fn move_out(&self, one: &Finished, name: &OsStr) -> Result<Moved> {
         let (place, file, receipt) = (self.place(one.end), &one.file, names::receipt(name));
         let Some(copy) = self.sending.stat(&file.token)? else {
+            // Nothing was put anywhere before its name was noted.
+            if file.leaving.is_none() {
+                self.sending.remove(writing(file))?;
+                return Ok(Moved::NoCopy);
+            }
             // It had left before. A crash may have kept its receipt behind; a reader may have taken both.
             if place.stat(name)?.is_none() || self.sending.rename(writing(file), place, &receipt)? != Renamed::Done {
                 self.sending.remove(writing(file))?;
             }
-            return Ok(true);
+            return Ok(Moved::Done);
         };
         if self.sending.rename(writing(file), place, &receipt)? == Renamed::TargetExists {
             if !self.sending.same_bytes(writing(file), place, &receipt)? {
-                return Ok(false);
+                return Ok(Moved::NameTaken);
             }
             // It was put there before.
             self.sending.remove(writing(file))?;
@@ -198,10 +226,10 @@ impl DropDirectory {
             self.sending.restore(&file.token, file.mode, file.modified)?;
         }
         match self.sending.rename(&file.token, place, name)? {
-            Renamed::Done | Renamed::SourceAbsent => Ok(true),
+            Renamed::Done | Renamed::SourceAbsent => Ok(Moved::Done),
             Renamed::TargetExists => {
                 self.take_back(file, place, &receipt)?;
-                Ok(false)
+                Ok(Moved::NameTaken)
             }
         }
     }

@@ -96,7 +96,7 @@ fn admission(candidate: &Candidate, token: &str, sha256: Option<[u8; 32]>) -> Ad
 
 /// Takes in everything that lies there.
 fn take_in(drops: &DropDirectory) -> Vec<FileRow> {
-    let mut batch = Batch::default();
+    let mut batch = drops.batch().unwrap();
     for candidate in candidates(drops) {
         let copied = copy(drops, &candidate);
         let admission = admission(&candidate, &copied.token, Some(copied.sha256));
@@ -240,7 +240,7 @@ fn an_original_that_was_replaced_or_changed_meanwhile_is_a_new_file() {
             spot.write("new", "two");
             fs::rename(spot.path("new"), spot.path("a.xml")).unwrap();
         }
-        let mut batch = Batch::default();
+        let mut batch = drops.batch().unwrap();
         let admission = admission(&candidate, &copied.token, Some(copied.sha256));
         batch.add(Some(copied), admission);
         drops.admit(&mut batch).unwrap();
@@ -262,14 +262,14 @@ fn an_original_that_cannot_be_removed_holds_up_nobody_else() {
     let copied = copy(&drops, &stuck);
     // A name that no directory takes makes every step with the original fail, for root too.
     let row = Admission { name: vec![b'n'; 300], ..admission(&stuck, &copied.token, Some(copied.sha256)) };
-    let mut batch = Batch::default();
+    let mut batch = drops.batch().unwrap();
     batch.add(Some(copied), row);
     assert_eq!(drops.admit(&mut batch).unwrap().len(), 1, "it is told of");
     spot.write("b.xml", "b");
     let candidate = candidates(&drops).into_iter().find(|one| one.name == "b.xml").unwrap();
     let copied = copy(&drops, &candidate);
     let row = admission(&candidate, &copied.token, Some(copied.sha256));
-    let mut batch = Batch::default();
+    let mut batch = drops.batch().unwrap();
     batch.add(Some(copied), row);
     assert_eq!(drops.admit(&mut batch).unwrap().len(), 1);
     let files = spot.ledger.finished_files(drops.id(), 9).unwrap();
@@ -278,11 +278,27 @@ fn an_original_that_cannot_be_removed_holds_up_nobody_else() {
 }
 
 #[test]
+fn a_file_too_large_to_be_copied_that_cannot_be_taken_away_holds_up_nobody_else() {
+    let spot = Spot::new();
+    let drops = spot.open();
+    ["a.xml", "b.xml"].iter().for_each(|name| spot.write(name, name));
+    let found = candidates(&drops);
+    let mut batch = drops.batch().unwrap();
+    batch.add(None, Admission { name: vec![b'n'; 300], ..admission(&found[0], "large", None) });
+    let copied = copy(&drops, &found[1]);
+    let row = admission(&found[1], &copied.token, Some(copied.sha256));
+    batch.add(Some(copied), row);
+    assert_eq!(drops.admit(&mut batch).unwrap().len(), 1, "it is told of");
+    let files = spot.ledger.finished_files(drops.id(), 9).unwrap();
+    assert_eq!(files.iter().map(|file| file.name.as_slice()).collect::<Vec<_>>(), [b"b.xml"]);
+}
+
+#[test]
 fn a_file_that_somebody_else_takes_meanwhile_is_theirs() {
     let spot = Spot::new();
     let drops = spot.open();
     ["a.xml", "b.xml"].iter().for_each(|name| spot.write(name, name));
-    let mut batch = Batch::default();
+    let mut batch = drops.batch().unwrap();
     for candidate in candidates(&drops) {
         let copied = copy(&drops, &candidate);
         let row = admission(&candidate, &copied.token, Some(copied.sha256));
@@ -401,7 +417,7 @@ fn a_file_too_large_to_be_read_is_renamed() {
     let drops = spot.open();
     spot.write("a.bin", "large");
     spot.write("b.bin", "large too");
-    let mut batch = Batch::default();
+    let mut batch = drops.batch().unwrap();
     for candidate in candidates(&drops) {
         batch.add(None, admission(&candidate, &DropDirectory::token(), None));
     }

@@ -132,7 +132,7 @@ impl Agent {
 
     fn look(&mut self, drops: &DropDirectory) -> Result<()> {
         drops.claim_unclaimed()?;
-        let mut batch = Batch::default();
+        let mut batch = drops.batch()?;
         drops.candidates(&|_| true, |candidates| {
             for candidate in candidates {
                 if let Copying::Done(copied) = drops.copy(&candidate, &mut |_| {})? {

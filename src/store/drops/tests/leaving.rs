@@ -125,3 +125,16 @@ fn sent_files_are_swept_by_when_they_were_put_there() {
     assert_eq!(drops.sweep_sent(day, now + 2 * day).unwrap(), 2);
     assert_eq!(drops.sweep_sent(Duration::MAX, now + 2 * day).unwrap(), 0);
 }
+
+#[test]
+fn a_file_whose_copy_somebody_has_removed_is_not_said_to_be_anywhere() {
+    let spot = Spot::new();
+    let drops = spot.open();
+    spot.write("a.xml", "a");
+    let file = take_in(&drops).remove(0);
+    fs::remove_file(spot.path("sending").join(&file.token)).unwrap();
+    let gone = drops.leave(&[finished(&file, End::Failed)]).unwrap();
+    assert_eq!((gone.left, gone.vanished), (vec![], vec![(file.id, End::Failed)]));
+    assert!(spot.files("failed").is_empty() && spot.files("sending").is_empty());
+    assert!(spot.ledger.files(&[file.id]).unwrap().is_empty());
+}
