@@ -48,6 +48,9 @@ pub use run::ReadConfig;
 /// `format_id` of a Default_Query (Default Query 1.0, section 1.1.1).
 const DEFAULT_QUERY: &str = "urn:taxii.mitre.org:query:default:1.0";
 
+/// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
+const POLLS: usize = 24;
+
 /// No query is longer.
 const LONGEST_QUERY: u64 = 1 << 20;
 

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::left_out::LeftOut;
 use super::look::Looker;
-use super::{Agent, AgentError, Parts};
+use super::{Agent, AgentError, POLLS, Parts};
 use crate::config::Config;
 use crate::observe::metrics::Up;
 use crate::observe::{Standing, files, lines};
@@ -114,12 +114,17 @@ impl Agent {
 impl Summary {
     fn add_looked(&mut self, name: &str, looked: Looked) {
         let Looked { admitted, refused, unreadable, unreadable_words, stuck, stuck_words, expired, .. } = looked;
+        let Looked { too_big, too_big_words, .. } = looked;
         self.admitted += admitted;
         self.refused += refused;
         let what = format!("drop directory `{name}`");
         if let Some(words) = unreadable_words {
             let words = format!("{} cannot be read: cannot {words}", files(unreadable));
             self.trouble.push((what.clone(), words, "let the agent's group read it: chmod g+r".to_owned()));
+        }
+        if let Some(words) = too_big_words {
+            let words = format!("there is no room for copies of {}: cannot {words}", files(too_big));
+            self.trouble.push((what.clone(), words, "free some space in the drop directory's file system".to_owned()));
         }
         if let Some(words) = stuck_words {
             let words = format!("{} cannot be taken away, and not sent before that: cannot {words}", files(stuck));
@@ -148,8 +153,12 @@ impl Summary {
     /// `untried`: why files may not have been tried at all.
     fn add_deliveries(&mut self, name: &str, untried: &str, delivered: Result<Delivered, StoreError>) {
         match delivered {
-            Ok(Delivered { accepted, failed, reason }) => {
+            Ok(Delivered { accepted, failed, reason, trouble }) => {
                 self.delivered += accepted;
+                if let Some((words, hint)) = trouble {
+                    let words = format!("what is delivered cannot leave sending/: cannot {words}");
+                    self.trouble.push((format!("inbox `{name}`"), words, hint.to_owned()));
+                }
                 if failed > 0 {
                     let reason = reason.unwrap_or_else(|| untried.to_owned());
                     self.undelivered.push((name.to_owned(), failed, reason));
@@ -177,12 +186,13 @@ impl Agent {
 /// Feeds of one server one after the other, servers side by side.
 async fn poll_all(feeds: Vec<Feed>) -> Summary {
     let mut by_server: BTreeMap<String, Arc<Semaphore>> = BTreeMap::new();
-    let mut polls = JoinSet::new();
+    let (mut polls, all) = (JoinSet::new(), Arc::new(Semaphore::new(POLLS)));
     for feed in feeds {
         let one = by_server.entry(feed.settings.server.clone()).or_insert_with(|| Arc::new(Semaphore::new(1))).clone();
+        let all = all.clone();
         polls.spawn(async move {
-            // The semaphore is never closed; without a permit the poll is merely not held back.
-            let _permit = one.acquire_owned().await;
+            // The semaphores are never closed; without a permit the poll is merely not held back.
+            let _permits = (one.acquire_owned().await, all.acquire_owned().await);
             let before = feed.quarantined().await.unwrap_or_default();
             let ended = feed.poll_and_tell(&mut Standing::default()).await;
             let after = feed.quarantined().await.unwrap_or(before);
@@ -234,8 +244,9 @@ mod tests {
     #[test]
     fn a_pause_is_spoken_of_only_where_one_was_asked_for() {
         let mut summary = Summary::default();
-        let delivered =
-            |reason: Option<&str>| Ok(Delivered { accepted: 0, failed: 1, reason: reason.map(str::to_owned) });
+        let delivered = |reason: Option<&str>| {
+            Ok(Delivered { failed: 1, reason: reason.map(str::to_owned), ..Delivered::default() })
+        };
         summary.add_deliveries("a", UNTRIED, delivered(None));
         summary.add_deliveries("b", UNTRIED, delivered(Some("HTTP 503")));
         let reasons: Vec<&str> = summary.undelivered.iter().map(|(_, _, reason)| reason.as_str()).collect();

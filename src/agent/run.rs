@@ -16,7 +16,7 @@ use super::look::Looker;
 use super::pulse::Pulse;
 use super::tasks::{OfFeed, Same, Task, Tasks};
 use super::unwritten::{Unwritten, is_known_to_fail};
-use super::{Agent, AgentError, Parts, look, schedule, service, tasks};
+use super::{Agent, AgentError, POLLS, Parts, look, schedule, service, tasks};
 use crate::config::Config;
 use crate::observe::{Standing, Trouble, lines};
 use crate::poll::{Ended, Feed};
@@ -26,9 +26,6 @@ const LAST_LOOK: Duration = Duration::from_secs(1);
 
 /// Drop directories are watched within this time, or it goes on without.
 const WATCHED: Duration = Duration::from_millis(1500);
-
-/// Polls at once, over all servers; each costs some hundreds of KiB while its reply comes in.
-const POLLS: usize = 24;
 
 /// A feed whose next poll cannot be noted waits this long: no hot loop.
 const WITHOUT_LEDGER: Duration = Duration::from_secs(30);

@@ -28,6 +28,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::agent::AgentError;
 use crate::config::{Config, Loaded};
@@ -188,14 +189,25 @@ fn warn(file: &Path, loaded: &Loaded) {
     warnings(file, loaded).iter().for_each(|warning| observe::lines::configuration_warning(warning));
 }
 
+/// Threads for steps that may block: every poll that may be at its disk, and some for all the rest.
+const BLOCKING: usize = 40;
+
 /// A runtime for a command that talks to servers.
 fn runtime() -> Result<tokio::runtime::Runtime> {
+    allow_open_files();
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
-        .max_blocking_threads(16)
+        .max_blocking_threads(BLOCKING)
         .enable_all()
         .build()
         .map_err(|error| Trouble::failed(format!("cannot start: {error}"), ""))
+}
+
+/// As many open files as the system allows at all: a shell and cron allow 1,024, which many connections may need.
+fn allow_open_files() {
+    let limit = getrlimit(Resource::Nofile);
+    // Where it stays as it is, what does not fit waits, and says so.
+    let _ = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
 /// The configuration file, unless another one is named.

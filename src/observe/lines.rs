@@ -163,6 +163,16 @@ pub fn drop_directory_moved(drop: &str, path: &Path) {
     warn!(drop, path = show(path), "the drop directory was renamed, replaced or unmounted: looking for it again");
 }
 
+/// The path of a drop directory leads to another one than when it was opened.
+pub fn drop_path_leads_elsewhere(drop: &str, path: &Path) {
+    let path = show(path);
+    warn!(
+        drop,
+        path,
+        "the path of the drop directory leads elsewhere now: what is dropped there is not taken in before a restart"
+    );
+}
+
 /// A drop directory has another name now.
 pub fn files_taken_over(drop: &str, files: usize) {
     if files > 0 {
@@ -193,6 +203,11 @@ pub fn not_watched(drop: &str, error: &notify::Error, rescan: Duration) {
 /// A dropped file cannot be read; its neighbours can.
 pub fn file_unreadable(drop: &str, file: &OsStr, error: &DiskError) {
     warn!(drop, file = show(file), %error, "the dropped file cannot be read: it is left where it is and tried again");
+}
+
+/// A dropped file cannot be copied. It does not hold up its neighbours.
+pub fn file_too_big(drop: &str, file: &OsStr, error: &DiskError) {
+    warn!(drop, file = show(file), %error, "no room for a copy of the dropped file: it is left where it is and tried again");
 }
 
 /// Something about a file that is sent all the same.

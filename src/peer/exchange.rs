@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
@@ -24,8 +24,14 @@ use crate::wire::{self, Response, RetryAfter, WireError, is_deceptive, shown_url
 /// Pieces of a reply between the network and the parser, at most; …
 const PIECES: usize = 64;
 
-/// … and so many bytes of them: two pieces as the connection gives them where the server is fast.
+/// … and so many bytes of them: two pieces as the connection gives them where the server is fast; …
 const BYTES: usize = 1 << 20;
+
+/// … and of all replies that come in at the same time.
+const BYTES_IN_ALL: usize = 8 << 20;
+
+/// What is free of that.
+static ROOM: Semaphore = Semaphore::const_new(BYTES_IN_ALL);
 
 /// Remote text that people are shown is cut at this many characters.
 const SHOWN: usize = 300;
@@ -209,12 +215,16 @@ impl Peer {
             }
             return decoder.finish().map_err(Decoding::Message);
         }
-        let (sender, mut pieces) = mpsc::channel::<(Bytes, OwnedSemaphorePermit)>(PIECES);
+        type Room = (OwnedSemaphorePermit, SemaphorePermit<'static>);
+        let (sender, mut pieces) = mpsc::channel::<(Bytes, Room)>(PIECES);
         let reading = AbortOnDropHandle::new(tokio::spawn(async move {
             let room = Arc::new(Semaphore::new(BYTES));
             while let Some(piece) = response.chunk().await? {
-                // The semaphore is never closed.
-                let Ok(taken) = room.clone().acquire_many_owned(piece.len().min(BYTES) as u32).await else { break };
+                let bytes = piece.len().min(BYTES) as u32;
+                // The semaphores are never closed.
+                let Ok(own) = room.clone().acquire_many_owned(bytes).await else { break };
+                let Ok(shared) = ROOM.acquire_many(bytes).await else { break };
+                let taken = (own, shared);
                 if sender.send((piece, taken)).await.is_err() {
                     break;
                 }

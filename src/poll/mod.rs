@@ -6,13 +6,13 @@
 //! made durable, committed and handed over before the next one is asked for; the cursor moves with the last.
 
 mod intake;
+mod opening;
 mod place;
 mod result;
 mod time;
 mod tries;
 mod unreadable;
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,9 +29,8 @@ use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output, Staging};
 use crate::store::{Result, StoreError};
-use crate::taxii::Version;
 use crate::taxii::exchange::{self, CursorMove, Pace, Plan, Poll};
-use crate::taxii::message::{Parameters, Query, ResponseType};
+use crate::taxii::message::Query;
 use crate::taxii::status::{Class, still_waits};
 use crate::taxii::time::{Timestamp, earlier};
 
@@ -307,41 +306,6 @@ impl Feed {
             Outcome::Halve(why) => {
                 Err(Failure { words: why.words, hint: String::new(), not_before: None, admin: false })
             }
-        }
-    }
-
-    /// Opens the output directory and mends what an earlier end left.
-    async fn set_up(&self) -> Result<Setting, Failure> {
-        let (ledger, name, identity) = (self.ledger.clone(), self.name.clone(), self.identity());
-        let (path, manner, now): (PathBuf, _, _) = (self.settings.output.clone(), self.manner, self.clock.now());
-        let (output, recovered, row) = blocking(move || {
-            let FeedRow { id, cursor, first_try, .. } = ledger.feed(&name, &identity)?;
-            if cursor.is_none() && first_try.is_none_or(|at| now < at) {
-                ledger.note_try(id, now)?;
-            }
-            let (output, recovered) = Output::open(ledger.clone(), id, &path, manner, now)?;
-            Ok((Arc::new(output), recovered, ledger.feed_row(id)?))
-        })
-        .await?;
-        lines::output_opened(&self.name, &recovered);
-        let plan = Plan {
-            collection: self.settings.collection.clone(),
-            subscription_id: self.settings.subscription_id.clone(),
-            asynchronous: self.settings.asynchronous && self.peer.version == Version::V11,
-            parameters: self.parameters(),
-            patience: PENDING,
-        };
-        let config::Feed { lag, window, overlap, .. } = self.settings;
-        let pace = Pace { lag, window, overlap, precision: self.peer.precision };
-        Ok(Setting { output, row, plan, pace, set: false })
-    }
-
-    fn parameters(&self) -> Parameters {
-        let binding = |id: &String| crate::taxii::message::ContentBinding { id: id.clone(), subtypes: Vec::new() };
-        Parameters {
-            response_type: ResponseType::Full,
-            content_bindings: self.settings.content_bindings.iter().map(binding).collect(),
-            query: self.query.clone(),
         }
     }
 

@@ -197,7 +197,7 @@ impl DropWalk {
     async fn reopen(&mut self, watch: &mut Option<Watch>) {
         if let Some(open) = self.open.clone() {
             match apart(move || open.dir.in_place()).await {
-                Ok(true) => return,
+                Ok(true) => return self.look_where_the_path_leads().await,
                 Ok(false) => {
                     lines::drop_directory_moved(&self.name, &self.settings.path);
                     if let Some(gone) = self.open.take() {
@@ -225,13 +225,27 @@ impl DropWalk {
         }
     }
 
+    /// A symbolic link that was turned is not followed, but it is told of.
+    async fn look_where_the_path_leads(&self) {
+        let (path, place) = (self.settings.path.clone(), self.place.clone());
+        let same = apart(move || Ok(place.is_none_or(|place| disk::real_path(&path).is_ok_and(|real| real == place))));
+        if same.await.unwrap_or(true) {
+            return;
+        }
+        if self.told.first("leads elsewhere") {
+            lines::drop_path_leads_elsewhere(&self.name, &self.settings.path);
+        }
+        self.trouble.note(format!("the path {} leads elsewhere now: restart the agent", show(&self.settings.path)));
+    }
+
     async fn look(&mut self, trust_times: bool) -> Looked {
         if self.open.is_none() {
             return Looked::default();
         }
         match self.look_or_fail(trust_times).await {
             Ok(looked) => {
-                looked.stuck_words.iter().for_each(|words| self.trouble.note(format!("cannot {words}")));
+                let words = looked.stuck_words.iter().chain(&looked.too_big_words);
+                words.for_each(|words| self.trouble.note(format!("cannot {words}")));
                 looked
             }
             Err(error) => {

@@ -34,8 +34,8 @@ const TOGETHER: usize = 512;
 /// … and so many bytes of them.
 const BYTES_TOGETHER: u64 = 64 << 20;
 
-/// With so many originals that cannot be removed nothing more is taken in: every file of the directory would be copied
-/// in vain.
+/// With so many originals that cannot be removed, or copies that find no room, nothing more is taken in: every file of
+/// the directory would be copied in vain.
 const STUCK: usize = 64;
 
 /// One listing, on a blocking thread.
@@ -117,6 +117,8 @@ impl Look {
                 settling.forget(&candidate.name);
                 self.again_in(self.settings.settle);
             }
+            // The next look may find room.
+            Taken::TooBig => {}
         }
         Ok(())
     }
@@ -156,6 +158,15 @@ impl Look {
                 self.looked.unreadable += 1;
                 self.looked.unreadable_words = Some(error.to_string());
                 Ok(Taken::Unreadable)
+            }
+            // A smaller one may fit.
+            Err(StoreError::Disk(error)) if error.is_full() && self.looked.too_big < STUCK as u64 => {
+                if self.told.first(format!("too big {}", candidate.name.display())) {
+                    lines::file_too_big(&self.open.name, &candidate.name, &error);
+                }
+                self.looked.too_big += 1;
+                self.looked.too_big_words = Some(error.to_string());
+                Ok(Taken::TooBig)
             }
             Err(error) => Err(error),
         }

@@ -18,6 +18,10 @@ pub struct Looked {
     pub unreadable: u64,
     /// Why the last of them cannot.
     pub unreadable_words: Option<String>,
+    /// Files whose copies find no room, and stay where they are.
+    pub too_big: u64,
+    /// Why the last of them does not.
+    pub too_big_words: Option<String>,
     /// Files that were taken in but cannot be taken away: they are not sent before that.
     pub stuck: u64,
     /// Why the first of them cannot.
@@ -36,4 +40,6 @@ pub(super) enum Taken {
     Changing,
     /// It cannot be read.
     Unreadable,
+    /// There is no room for it.
+    TooBig,
 }

@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
@@ -16,11 +17,43 @@ use super::staging::{beside_name, staged_name};
 /// A batch is written once it has so many bytes …
 const BYTES: usize = 256 << 10;
 
-/// … or blocks.
+/// … or blocks, …
 const BLOCKS: usize = 256;
+
+/// … or contents that are in their files already, which stay open.
+const OPEN: usize = 8;
 
 /// So many batches wait to be written, at most: the disk does not stand still for a moment of the parser's.
 const WAITING: usize = 3;
+
+/// So many wait in all parts that are staged at the same time, for the sake of memory.
+const WAITING_IN_ALL: usize = 8;
+
+/// What all parts share.
+static SHARED_BY_ALL: ByAll = ByAll { waiting: AtomicUsize::new(0), empty: Mutex::new(Vec::new()) };
+
+/// What parts share that are staged at the same time.
+#[derive(Debug)]
+struct ByAll {
+    /// How many batches wait.
+    waiting: AtomicUsize,
+    /// Written ones, for their memory.
+    empty: Mutex<Vec<Batch>>,
+}
+
+impl ByAll {
+    fn empty(&self) -> Batch {
+        lock(&self.empty).pop().unwrap_or_default()
+    }
+
+    /// Takes back one that is written; a few are enough.
+    fn keep(&self, batch: Batch) {
+        let mut empty = lock(&self.empty);
+        if empty.len() < WAITING {
+            empty.push(batch);
+        }
+    }
+}
 
 /// Contents that are complete, one after the other, and behind them the one that is not.
 #[derive(Debug, Default)]
@@ -28,6 +61,7 @@ pub(super) struct Batch {
     pub(super) bytes: Vec<u8>,
     blocks: Vec<Complete>,
     beside: usize,
+    open: usize,
 }
 
 /// A content that is to be staged.
@@ -52,17 +86,18 @@ pub(super) enum Content {
 impl Batch {
     pub(super) fn push(&mut self, complete: Complete) {
         self.beside += complete.beside.as_ref().map_or(0, Vec::len);
+        self.open += usize::from(matches!(complete.content, Content::Written(_)));
         self.blocks.push(complete);
     }
 
     pub(super) fn is_full(&self) -> bool {
-        self.bytes.len() + self.beside >= BYTES || self.blocks.len() >= BLOCKS
+        self.bytes.len() + self.beside >= BYTES || self.blocks.len() >= BLOCKS || self.open >= OPEN
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
         self.blocks.clear();
-        self.beside = 0;
+        (self.beside, self.open) = (0, 0);
     }
 }
 
@@ -76,12 +111,34 @@ pub(super) struct Stager {
 }
 
 /// What is to be staged.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Queue {
     full: VecDeque<Batch>,
-    /// Written ones, for their memory.
-    empty: Vec<Batch>,
+    by_all: &'static ByAll,
     writer: Writer,
+}
+
+impl Queue {
+    fn push(&mut self, batch: Batch) {
+        self.by_all.waiting.fetch_add(1, Ordering::Relaxed);
+        self.full.push_back(batch);
+    }
+
+    fn pop(&mut self) -> Option<Batch> {
+        let batch = self.full.pop_front();
+        self.by_all.waiting.fetch_sub(usize::from(batch.is_some()), Ordering::Relaxed);
+        batch
+    }
+
+    fn is_too_long(&self) -> bool {
+        self.full.len() > WAITING || self.by_all.waiting.load(Ordering::Relaxed) > WAITING_IN_ALL
+    }
+}
+
+impl Drop for Queue {
+    fn drop(&mut self) {
+        while self.pop().is_some() {}
+    }
 }
 
 /// The thread that writes.
@@ -156,7 +213,8 @@ impl Shared {
     fn write(&self, part: PartId, mut batch: Batch) -> Result<()> {
         let unsynced = self.stager.write(part, &mut batch)?;
         lock(&self.unsynced).append(unsynced);
-        lock(&self.queue).empty.push(batch);
+        let by_all = lock(&self.queue).by_all;
+        by_all.keep(batch);
         Ok(())
     }
 
@@ -164,20 +222,20 @@ impl Shared {
     /// started; and gives what the queue has no room for.
     fn put(&self, batch: &mut Batch) -> (Writer, Option<Batch>) {
         let mut queue = lock(&self.queue);
-        let empty = queue.empty.pop().unwrap_or_default();
-        queue.full.push_back(mem::replace(batch, empty));
+        let empty = queue.by_all.empty();
+        queue.push(mem::replace(batch, empty));
         let was = queue.writer;
         if was == Writer::Gone {
             queue.writer = Writer::There;
         }
-        let over = if was == Writer::There && queue.full.len() > WAITING { queue.full.pop_front() } else { None };
+        let over = if was == Writer::There && queue.is_too_long() { queue.pop() } else { None };
         (was, over)
     }
 
     /// The next batch; where there is none the writer is gone.
     fn next(&self) -> Option<Batch> {
         let mut queue = lock(&self.queue);
-        let next = queue.full.pop_front();
+        let next = queue.pop();
         if next.is_none() {
             queue.writer = Writer::Gone;
         }
@@ -196,8 +254,12 @@ impl Drop for Failing<'_> {
 
 impl Behind {
     pub(super) fn new(stager: Stager) -> Behind {
-        let (unsynced, queue) = (Mutex::default(), Mutex::default());
-        let shared = Shared { stager, unsynced, queue };
+        Behind::beside(stager, &SHARED_BY_ALL)
+    }
+
+    fn beside(stager: Stager, by_all: &'static ByAll) -> Behind {
+        let queue = Queue { full: VecDeque::new(), by_all, writer: Writer::Gone };
+        let shared = Shared { stager, unsynced: Mutex::default(), queue: Mutex::new(queue) };
         Behind { shared: Arc::new(shared), writing: None }
     }
 
@@ -245,7 +307,7 @@ impl Drop for Behind {
     /// Whoever gives a part up sweeps what is staged of it: nobody must write any more by then. What went wrong in a part
     /// that is given up does not matter.
     fn drop(&mut self) {
-        lock(&self.shared.queue).full.clear();
+        while lock(&self.shared.queue).pop().is_some() {}
         if let Some(writing) = self.writing.take() {
             let _ = writing.join();
         }
@@ -267,19 +329,62 @@ mod tests {
         batch
     }
 
+    /// Parts that are staged at the same time, and whose writers are busy for ever.
+    fn busy(parts: usize) -> (tempfile::TempDir, Vec<Behind>) {
+        let site = tempfile::tempdir().unwrap();
+        let by_all: &ByAll = Box::leak(Box::new(ByAll { waiting: AtomicUsize::new(0), empty: Mutex::default() }));
+        let staging = Dir::open(site.path()).unwrap();
+        let parts = (0..parts).map(|_| {
+            let stager = Stager { staging: staging.clone(), bits: Bits::new(0o640), group: None };
+            let behind = Behind::beside(stager, by_all);
+            lock(&behind.shared.queue).writer = Writer::There;
+            behind
+        });
+        let parts = parts.collect();
+        (site, parts)
+    }
+
+    fn is_written(behind: &Behind, part: PartId, seq: i64) -> bool {
+        behind.stager().staging.stat(staged_name(part, seq)).unwrap().is_some()
+    }
+
     #[test]
     fn a_batch_that_there_is_no_room_for_is_written_by_whoever_brings_it() {
-        let site = tempfile::tempdir().unwrap();
-        let staging = Dir::open(site.path()).unwrap();
-        let stager = Stager { staging: staging.clone(), bits: Bits::new(0o640), group: None };
-        let mut behind = Behind::new(stager);
-        // One that is busy for ever.
-        lock(&behind.shared.queue).writer = Writer::There;
+        let (_site, mut parts) = busy(1);
         for seq in 0..5 {
-            behind.take(1, &mut batch(seq)).unwrap();
+            parts[0].take(1, &mut batch(seq)).unwrap();
         }
-        assert_eq!(lock(&behind.shared.queue).full.len(), WAITING);
-        let written = |seq: i64| staging.stat(staged_name(1, seq)).unwrap().is_some();
-        assert_eq!((0..5).map(written).collect::<Vec<_>>(), [true, true, false, false, false]);
+        assert_eq!(lock(&parts[0].shared.queue).full.len(), WAITING);
+        let written: Vec<bool> = (0..5).map(|seq| is_written(&parts[0], 1, seq)).collect();
+        assert_eq!(written, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn few_batches_wait_however_many_parts_are_staged() {
+        let (_site, mut parts) = busy(WAITING_IN_ALL + 2);
+        for (part, behind) in (1..).zip(&mut parts) {
+            behind.take(part, &mut batch(0)).unwrap();
+        }
+        let waiting = parts.iter().map(|behind| lock(&behind.shared.queue).full.len()).sum::<usize>();
+        assert_eq!(waiting, WAITING_IN_ALL);
+        let last = WAITING_IN_ALL as PartId + 2;
+        assert!(is_written(&parts[WAITING_IN_ALL + 1], last, 0) && !is_written(&parts[0], 1, 0));
+        drop(parts.pop());
+        drop(parts.pop());
+        let by_all = lock(&parts[0].shared.queue).by_all;
+        parts.clear();
+        assert_eq!(by_all.waiting.load(Ordering::Relaxed), 0, "what is given up waits no longer");
+    }
+
+    #[test]
+    fn contents_that_are_in_their_files_already_do_not_stay_open_for_long() {
+        let (_site, parts) = busy(1);
+        let mut batch = Batch::default();
+        for seq in 0..OPEN as i64 {
+            assert!(!batch.is_full());
+            let file = parts[0].stager().create(&staged_name(1, seq)).unwrap();
+            batch.push(Complete { content: Content::Written(file), beside: None, seq });
+        }
+        assert!(batch.is_full());
     }
 }

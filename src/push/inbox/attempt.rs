@@ -1,14 +1,17 @@
 //! One message: sent, and its answer judged.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+use tokio::time::sleep_until;
 use url::Url;
 
 use super::super::blocking;
 use super::super::message::{Block, MessageError, assemble};
 use super::{Attempted, InboxWalk, Mode, Pause};
+use crate::clock::Clock;
 use crate::observe::{self, lines};
 use crate::peer::{Found, Nothing, Patience, PeerError, Trouble, class_of, show_remote};
 use crate::store::Result;
@@ -25,6 +28,29 @@ pub(super) type Hash = [u8; 32];
 pub(super) struct Ready {
     pub(super) batch: Vec<Owed>,
     start: Start,
+}
+
+/// Until when nothing is sent in `run --once`: a wait that the server asks for is for the whole inbox.
+#[derive(Debug, Default)]
+pub(super) struct Hold(Mutex<Option<Instant>>);
+
+impl Hold {
+    fn until(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn extend(&self, until: Instant) {
+        let mut held = self.until();
+        *held = (*held).max(Some(until));
+    }
+
+    async fn over(&self, clock: &Clock) {
+        loop {
+            let until = self.until().filter(|until| *until > clock.moment());
+            let Some(until) = until else { return };
+            sleep_until(until.into()).await;
+        }
+    }
 }
 
 /// A message about to be sent, or why there is none.
@@ -91,8 +117,9 @@ impl InboxWalk {
     }
 
     /// One message, tried as often as the mode wants.
-    pub(super) async fn deliver(&self, mut ready: Ready, mode: Mode) -> Result<Attempted> {
+    pub(super) async fn deliver(&self, mut ready: Ready, mode: Mode, hold: &Hold) -> Result<Attempted> {
         let patience = Patience::default();
+        hold.over(&self.clock).await;
         let began = self.clock.moment();
         let mut batch = ready.batch.clone();
         let mut tries = 0;
@@ -109,6 +136,9 @@ impl InboxWalk {
             let wait = wait.unwrap_or_default();
             let wait = if asked { wait } else { wait.min(left / 2) };
             let patient = if asked { wait <= patience.longest_wait } else { attempted.passing && !left.is_zero() };
+            if asked && patient {
+                hold.extend(self.clock.moment() + wait);
+            }
             let singly = attempted.settled.iter().any(|one| one.alone);
             if singly && asked && patient {
                 self.pause(wait).await;
@@ -123,6 +153,7 @@ impl InboxWalk {
             }
             self.record(attempted.settled).await?;
             self.pause(wait).await;
+            hold.over(&self.clock).await;
             // As many come back as are given.
             ready = self.ready(vec![batch.clone()]).await?.swap_remove(0);
         }

@@ -58,6 +58,8 @@ pub struct Delivered {
     pub failed: u64,
     /// Why the last of them did not.
     pub reason: Option<String>,
+    /// Why files that are owed to nobody any more could not leave, and what can be done.
+    pub trouble: Option<(String, &'static str)>,
 }
 
 /// What an attempt came to.

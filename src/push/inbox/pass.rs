@@ -4,6 +4,7 @@
 //! What messages came to is recorded while others are under way: whatever lands during one transaction shares the next.
 
 use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -11,7 +12,7 @@ use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
 use super::super::blocking;
-use super::attempt::{Hash, Ready};
+use super::attempt::{Hash, Hold, Ready};
 use super::{Attempted, Condition, Delivered, InboxWalk, Mode, Pause};
 use crate::observe::{Trouble, lines};
 use crate::peer::Patience;
@@ -85,6 +86,7 @@ pub(super) struct Pass<'a> {
     /// Contents that are under way: the same content in another file waits for what becomes of them.
     under_way: HashSet<Hash>,
     queue: VecDeque<Owed>,
+    hold: Arc<Hold>,
     verdicts: Verdicts,
     /// How many messages are being recorded.
     recording: usize,
@@ -112,6 +114,7 @@ impl<'a> Pass<'a> {
             taken: HashSet::new(),
             under_way: HashSet::new(),
             queue: VecDeque::new(),
+            hold: Arc::default(),
             verdicts: Verdicts::default(),
             recording: 0,
             record_at: walk.clock.moment(),
@@ -134,8 +137,9 @@ impl<'a> Pass<'a> {
         self.give_up().await?;
         self.wait_as_asked().await?;
         let mut now = UnderWay::default();
-        // Trouble with the store in one delivery does not lose what the others came to.
-        let mut trouble = Ok(());
+        // Trouble with the store in one delivery does not lose what the others came to; and what cannot leave one drop
+        // directory does not keep the files of others here.
+        let (mut trouble, mut leaving) = (Ok(()), Ok(()));
         loop {
             if trouble.is_ok() {
                 self.prepare(&mut now).await?;
@@ -157,7 +161,7 @@ impl<'a> Pass<'a> {
                     let recorded = recorded.map(|recorded| self.recorded(recorded));
                     trouble = trouble.and(recorded);
                 }
-                left = finished(&mut now.leaving), if now.leaving.is_some() => trouble = trouble.and(left),
+                left = finished(&mut now.leaving), if now.leaving.is_some() => leaving = leaving.and(left),
                 () = until(wake), if wake.is_some() => {}
                 () = self.walk.bell.wait(), if waits => {}
                 () = cancelled(over.as_ref()), if waits => over = None,
@@ -166,6 +170,7 @@ impl<'a> Pass<'a> {
         }
         trouble?;
         self.count_what_is_left().await?;
+        self.delivered.trouble = leaving.err().map(|error| (error.to_string(), error.hint()));
         Ok(self.delivered)
     }
 
@@ -185,8 +190,9 @@ impl<'a> Pass<'a> {
     fn launch(&self, ready: Vec<Ready>, flying: &mut JoinSet<Landed>) {
         for ready in ready {
             let (walk, mode, batch) = (self.walk.clone(), self.patience(), ready.batch.clone());
+            let hold = self.hold.clone();
             // A message under way takes much memory, which is not to be moved.
-            flying.spawn(Box::pin(async move { (batch, walk.deliver(ready, mode).await) }));
+            flying.spawn(Box::pin(async move { (batch, walk.deliver(ready, mode, &hold).await) }));
         }
     }
 
@@ -368,6 +374,8 @@ impl<'a> Pass<'a> {
             pause = Some(Pause { until, words: words.unwrap_or_default(), trouble: Trouble::Passing });
         }
         if self.mode == Mode::Once {
+            // What somebody has to mend first is not tried with one file after the other: that may lock an account.
+            self.paused |= pause.as_ref().is_some_and(|pause| pause.trouble == Trouble::Admin);
             pause = None;
         }
         self.tell(accepted, pause.as_ref());
