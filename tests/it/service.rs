@@ -270,6 +270,24 @@ fn polling_that_works_again_after_a_reload_is_told() {
 }
 
 #[test]
+fn a_feed_that_is_another_one_after_a_restart_is_polled_at_once() {
+    let world = World::new().feed("every = \"1d\"");
+    let mut agent = world.start();
+    eventually(|| world.feed_status()["next_poll"].is_string());
+    agent.terminate();
+    drop(agent);
+    let mut agent = world.start();
+    agent.until_said("started");
+    std::thread::sleep(Duration::from_millis(300));
+    assert_eq!(world.polls().len(), 1, "it is not due yet");
+    let world = world.reconfigured().feed("every = \"1d\"\ncontent_bindings = [\"urn:x\"]");
+    world.write_config();
+    agent.signal(Signal::HUP);
+    eventually(|| world.polls().len() == 2);
+    agent.terminate();
+}
+
+#[test]
 fn an_inbox_that_works_again_after_a_reload_is_told() {
     let world = World::new().inbox("").drop_directory("").server("headers = { X-One = \"1\" }");
     world.script(Service::Inbox, vec![Act::status("UNAUTHORIZED")]);

@@ -62,7 +62,7 @@ enum Start {
 impl Attempted {
     /// What needs no message.
     fn without_sending(settled: Vec<Settled>) -> Attempted {
-        Attempted { settled, passing: false, reached: true, pause: None }
+        Attempted { settled, passing: false, reached: true, unauthorized: false, pause: None }
     }
 
     /// The wait that the server asked for is over: what was in the batch may be sent again, singly.
@@ -171,14 +171,16 @@ impl InboxWalk {
             Ok(exchanged) => {
                 let judged: Vec<Judgement> =
                     batch.iter().map(|owed| judge_push(&exchanged.answer(self.clock.now()), owed.refusals)).collect();
-                self.judged(&batch, judged)
+                let unauthorized = exchanged.answer(self.clock.now()).is_unauthorized();
+                Attempted { unauthorized, ..self.judged(&batch, judged) }
             }
             Err(Trouble::Wire(error)) => {
                 self.peer.forget_addresses();
                 let words =
                     if error.hint().is_empty() { error.to_string() } else { format!("{error} ({})", error.hint()) };
                 let attempted = self.unanswered(&batch, words, class_of(&error), error.outcome_unknown());
-                Attempted { reached: is_reached(&error), ..attempted }
+                let unauthorized = matches!(error, WireError::Login { .. });
+                Attempted { reached: is_reached(&error), unauthorized, ..attempted }
             }
             Err(Trouble::Unreadable { url, what }) => {
                 let attempted = self.unanswered(&batch, format!("{url}: {what}"), Class::Retry { wait: None }, true);
@@ -320,7 +322,7 @@ impl InboxWalk {
             Class::Stop => None,
         };
         lines::delivery_failed(&self.name, batch, &words, unknown);
-        Attempted { settled, passing: class != Class::Admin, reached: false, pause }
+        Attempted { settled, passing: class != Class::Admin, reached: false, unauthorized: false, pause }
     }
 
     /// Somebody has to do something: until then it is tried at a slow pace.
@@ -337,7 +339,7 @@ impl InboxWalk {
     fn judged(&self, batch: &[Owed], judged: Vec<Judgement>) -> Attempted {
         let many = batch.len() > 1;
         let settled = Vec::with_capacity(batch.len());
-        let mut attempted = Attempted { settled, passing: false, reached: true, pause: None };
+        let mut attempted = Attempted { settled, passing: false, reached: true, unauthorized: false, pause: None };
         for (owed, judgement) in batch.iter().zip(judged) {
             let words = self.shown(&judgement.words);
             let mut one = Settled {

@@ -69,6 +69,8 @@ struct Attempted {
     passing: bool,
     /// The server was reached, whatever came back, or nothing was to be sent.
     reached: bool,
+    /// It does not take our credentials.
+    unauthorized: bool,
     /// Until when the whole inbox is left alone, and why.
     pause: Option<Pause>,
 }

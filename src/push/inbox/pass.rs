@@ -359,7 +359,9 @@ impl<'a> Pass<'a> {
             };
             self.count_trouble(&attempted);
             self.reached = attempted.reached;
-            self.paused |= self.mode == Mode::Once && attempted.settled.iter().any(|one| one.asked);
+            let asked = attempted.settled.iter().any(|one| one.asked);
+            // A login that is refused with one file after the other may lock an account.
+            self.paused |= self.mode == Mode::Once && (asked || attempted.unauthorized);
             pause = attempted.pause.or(pause);
             words = attempted.settled.iter().rev().find_map(|one| one.message.clone()).or(words);
             if attempted.settled.iter().any(|one| one.outcome == Some(Outcome::Accepted)) {
@@ -374,8 +376,6 @@ impl<'a> Pass<'a> {
             pause = Some(Pause { until, words: words.unwrap_or_default(), trouble: Trouble::Passing });
         }
         if self.mode == Mode::Once {
-            // What somebody has to mend first is not tried with one file after the other: that may lock an account.
-            self.paused |= pause.as_ref().is_some_and(|pause| pause.trouble == Trouble::Admin);
             pause = None;
         }
         self.tell(accepted, pause.as_ref());

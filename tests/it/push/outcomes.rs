@@ -199,6 +199,32 @@ fn a_short_wait_that_the_server_asks_for_is_honoured() {
 }
 
 #[test]
+fn a_short_wait_that_the_server_asks_for_is_for_all_that_is_sent_at_once() {
+    let world = World::new().inbox("connections = 4").drop_directory("");
+    for number in 0..30 {
+        world.drop_file(format!("{number:02}.xml"), document(number));
+    }
+    let retry = StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "3");
+    world.script(Service::Inbox, vec![Act::status(retry)]);
+    world.run_once().ended(0);
+    let seen = world.pushes();
+    let within = seen.iter().filter(|push| (push.at - seen[0].at).num_milliseconds() < 2900).count();
+    assert!(within <= 8, "{within} messages, of which four were under way");
+    assert_eq!((world.sent().len(), seen.len()), (30, 31));
+}
+
+#[test]
+fn a_login_that_is_refused_is_not_tried_with_one_file_after_the_other() {
+    let world = world();
+    world.practice.forever(Service::Inbox, Act::status("UNAUTHORIZED"));
+    for number in 0..5 {
+        world.drop_file(format!("{number}.xml"), document(number));
+    }
+    world.run_once().ended(1).said("UNAUTHORIZED");
+    assert_eq!((world.pushes().len(), world.inbox_status()["pending"].as_i64()), (1, Some(5)));
+}
+
+#[test]
 fn a_short_wait_after_a_batch_is_honoured_and_its_files_are_sent_singly() {
     let cases =
         [Act::status(StatusReply::new("RETRY").detail("ESTIMATED_WAIT", "2")), html(503).header("Retry-After", "2")];
