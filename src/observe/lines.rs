@@ -89,6 +89,11 @@ pub fn window_halved(feed: &str, reason: &str, asked_end: &str) {
     warn!(feed, reason, asked_end, "the reply cannot be read: asking for half of the range");
 }
 
+/// Some of what the overlap asks for again cannot be read.
+pub fn overlap_passed_over(feed: &str, reason: &str, begin: &str, end: &str) {
+    warn!(feed, reason, begin, end, "a part of the overlap cannot be read: passed over, as the cursor is beyond it");
+}
+
 /// All parts of a result are in place.
 pub fn result_complete(feed: &str, poll: &Poll, totals: &Totals, parts: u32, empty: u64) {
     let range = poll.progress().range.as_ref();

@@ -100,7 +100,7 @@ impl Feed {
             plan.parameters.response_type = ResponseType::CountOnly;
         }
         let (begin, end) = (Some(Timestamp::new(before, precision)), Timestamp::new(at, precision));
-        let range = Range { cursor: None, begin, end, rounds: 0, unreadable_to: None };
+        let range = Range::new(None, begin, end);
         let poll = Poll::new(plan, Some(range), self.clock.now());
         if let Ok(request) = self.peer.encode(poll.request()) {
             let _ = self.peer.exchange(address, request.into(), Nothing).await;

@@ -1,9 +1,11 @@
-//! A range whose reply cannot be read is asked for in halves, down to one second.
+//! A range whose reply cannot be read is asked for in halves, down to one second. What is down to that and lies within the
+//! overlap is passed over: a cursor was beyond it already, or somebody stepped past it.
 
 use super::result::Why;
 use super::{Failure, Feed, Setting};
 use crate::observe::lines;
 use crate::taxii::exchange::Range;
+use crate::taxii::time::Timestamp;
 
 /// A range whose reply could not be read, and why.
 pub(super) struct Unreadable {
@@ -12,18 +14,21 @@ pub(super) struct Unreadable {
 }
 
 impl Feed {
-    /// The half to ask for instead.
+    /// What to ask for instead.
     pub(super) fn halve(&self, unreadable: &Unreadable, setting: &Setting) -> Result<Range, Failure> {
         let Unreadable { range, why } = unreadable;
-        match range.half(&setting.pace) {
-            Some(half) => {
-                if self.told.first("halved") {
-                    lines::window_halved(&self.name, &why.words, &half.end.text);
-                }
-                Ok(half)
+        if let Some(half) = range.half(&setting.pace) {
+            if self.told.first("halved") {
+                lines::window_halved(&self.name, &why.words, &half.end.text);
             }
-            None => Err(self.cannot_be_halved(unreadable)),
+            return Ok(half);
         }
+        let Some(rest) = range.pass_over(&setting.pace) else { return Err(self.cannot_be_halved(unreadable)) };
+        if self.told.first("overlap passed over") {
+            let text = |at: &Option<Timestamp>| at.as_ref().map(|at| at.text.clone()).unwrap_or_default();
+            lines::overlap_passed_over(&self.name, &why.words, &text(&range.begin), &text(&rest.begin));
+        }
+        Ok(rest)
     }
 
     /// A connection that breaks every time says nothing about the content: to step past that would lose it.

@@ -15,6 +15,8 @@ const MOST_ROUNDS: u32 = 1000;
 const BELIEVED: TimeDelta = TimeDelta::days(1);
 /// No range is halved below this.
 const SHORTEST: Duration = Duration::from_secs(1);
+/// After so many unreadable parts of an overlap the rest of it is passed over as well: it is not the content then.
+const MOST_PASSED_OVER: u32 = 4;
 
 /// How a feed is walked through.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +36,7 @@ pub struct Pace {
 pub struct Range {
     /// The cursor (or the configured start) it follows on; `None` at the beginning of the collection.
     pub cursor: Option<Timestamp>,
-    /// Exclusive_Begin_Timestamp as sent: the cursor, less the overlap, rounded down.
+    /// Exclusive_Begin_Timestamp as sent: the cursor, less the overlap or what is left of it, rounded down.
     pub begin: Option<Timestamp>,
     /// Inclusive_End_Timestamp as sent.
     pub end: Timestamp,
@@ -42,6 +44,12 @@ pub struct Range {
     pub rounds: u32,
     /// The end of a longer range whose reply could not be read, when this is a part of that.
     pub unreadable_to: Option<Timestamp>,
+    /// The end of the range whose overlap, or a part of it, this is: that could not be read as a whole.
+    #[serde(default)]
+    pub overlap_of: Option<Timestamp>,
+    /// How many parts of the overlap were passed over so far.
+    #[serde(default)]
+    pub passed_over: u32,
 }
 
 /// The server's clock minus ours, from the Date header of a reply.
@@ -83,7 +91,7 @@ pub fn ask(cursor: Option<&Timestamp>, start: Option<DateTime<Utc>>, now: DateTi
     let cursor = cursor.cloned().or_else(|| start.map(|start| Timestamp::new(start, precision)));
     let end = pace.end_after(cursor.as_ref(), now)?;
     let begin = cursor.as_ref().map(|cursor| Timestamp::new(earlier(cursor.at, pace.overlap), precision));
-    Some(Range { cursor, begin, end, rounds: 0, unreadable_to: None })
+    Some(Range::new(cursor, begin, end))
 }
 
 impl Pace {
@@ -100,15 +108,25 @@ impl Pace {
 }
 
 impl Range {
+    /// A range that is asked for the first time.
+    pub fn new(cursor: Option<Timestamp>, begin: Option<Timestamp>, end: Timestamp) -> Range {
+        Range { cursor, begin, end, rounds: 0, unreadable_to: None, overlap_of: None, passed_over: 0 }
+    }
+
     /// The next range to ask for at once, after the cursor moved. `now` is the one that the cycle began with; a later
     /// one would make the cycle endless. `None` ends the cycle.
     ///
     /// - A range that the server shortened is asked for again from the new cursor to the same end, unless less than
     ///   `lag` of it is left, or it was done a thousand times. Where the server's clock turned out to be behind what we
     ///   thought, the end comes down with it: a server never gets to an end that lies in its future.
-    /// - Of a range whose reply could not be read the next half is asked for.
+    /// - Of a range whose reply could not be read the next half is asked for, of its overlap as well.
     /// - Otherwise the next window is.
     pub fn follow(&self, moved: &CursorMove, now: DateTime<Utc>, pace: &Pace) -> Option<Range> {
+        if let Some(all) = &self.overlap_of {
+            let rest = Range { begin: Some(self.end.clone()), unreadable_to: None, ..self.clone() };
+            let beyond = Range { end: all.clone(), overlap_of: None, ..rest.clone() };
+            return Some(self.rest_of_unreadable(&self.end, rest, pace).unwrap_or(beyond));
+        }
         let asked = self.not_after(now, pace);
         let cursor = match moved {
             CursorMove::To { cursor, shortened: true } if asked.is_worth_asking_from(cursor, pace) => {
@@ -119,12 +137,19 @@ impl Range {
                 return if *within_overlap { self.without_overlap(pace) } else { None };
             }
         };
-        if let Some(bad) = self.unreadable_to.as_ref().filter(|bad| cursor.at < bad.at) {
-            let rest = Range { end: bad.clone(), unreadable_to: None, ..self.rest(cursor, pace) };
-            return Some(rest.half(pace).unwrap_or(rest));
+        let rest = Range { unreadable_to: None, ..self.rest(cursor, pace) };
+        if let Some(half) = self.rest_of_unreadable(cursor, rest.clone(), pace) {
+            return Some(half);
         }
         let end = pace.end_after(Some(cursor), now).filter(|end| self.end.at < end.at)?;
-        Some(Range { end, rounds: 0, unreadable_to: None, ..self.rest(cursor, pace) })
+        Some(Range { end, rounds: 0, ..rest })
+    }
+
+    /// Where this was a part of a range that could not be read: the next half of what is left of that from `reached` on.
+    fn rest_of_unreadable(&self, reached: &Timestamp, rest: Range, pace: &Pace) -> Option<Range> {
+        let bad = self.unreadable_to.clone().filter(|bad| reached.at < bad.at)?;
+        let rest = Range { end: bad, ..rest };
+        Some(rest.half(pace).unwrap_or(rest))
     }
 
     /// Whether some of the range is left, and was asked for often enough.
@@ -146,15 +171,31 @@ impl Range {
         }
     }
 
-    /// The first half of a range whose reply could not be read, so as to get at what lies before the fault and at
-    /// last around it; `None` when it is down to a second. It has no overlap, where the fault may be as well.
+    /// The first part of a range whose reply could not be read, so as to get at what lies before the fault and at last
+    /// around it; `None` when it is down to a second. An overlap is apart from what is new, and is asked for first.
     pub fn half(&self, pace: &Pace) -> Option<Range> {
-        let low = self.cursor.as_ref().map_or(DateTime::UNIX_EPOCH, |cursor| cursor.at);
+        let low = self.begin.as_ref().map_or(DateTime::UNIX_EPOCH, |begin| begin.at);
+        if let Some(end) = self.rounded_cursor(pace).filter(|cursor| low < cursor.at && cursor.at < self.end.at) {
+            let overlap_of = Some(self.end.clone());
+            return Some(Range { end, unreadable_to: None, overlap_of, ..self.clone() });
+        }
         let half = (self.end.at - low).to_std().ok()? / 2;
         let end = Timestamp::new(later(low, half.max(SHORTEST)), pace.precision);
         let is_part = low < end.at && end.at < self.end.at;
-        let begin = self.cursor.as_ref().map(|cursor| Timestamp::new(cursor.at, pace.precision));
-        is_part.then(|| Range { begin, end, unreadable_to: Some(self.end.clone()), ..self.clone() })
+        is_part.then(|| Range { end, unreadable_to: Some(self.end.clone()), ..self.clone() })
+    }
+
+    /// What comes after a part of the overlap that cannot be read, however small it is. The cursor is beyond it already,
+    /// so that only what the server added late is missed there. `None`: it is no part of an overlap.
+    pub fn pass_over(&self, pace: &Pace) -> Option<Range> {
+        let end = self.overlap_of.clone()?;
+        let passed_over = self.passed_over + 1;
+        let begin = if passed_over < MOST_PASSED_OVER { Some(self.end.clone()) } else { self.rounded_cursor(pace) };
+        Some(Range { begin, end, unreadable_to: None, overlap_of: None, passed_over, ..self.clone() })
+    }
+
+    fn rounded_cursor(&self, pace: &Pace) -> Option<Timestamp> {
+        self.cursor.as_ref().map(|cursor| Timestamp::new(cursor.at, pace.precision))
     }
 
     /// The same range, ending `lag` before `now` at the latest.
@@ -216,7 +257,7 @@ pub fn next_cursor(asked: &Range, end: Option<&Timestamp>, date: DateTime<Utc>) 
     if asked.cursor.as_ref().is_none_or(|old| old.at < cursor.at) {
         return CursorMove::To { cursor, shortened };
     }
-    let within_overlap = asked.begin.as_ref().is_some_and(|begin| begin.at < cursor.at);
+    let within_overlap = asked.overlap_of.is_some() || asked.begin.as_ref().is_some_and(|begin| begin.at < cursor.at);
     CursorMove::Unchanged { within_overlap }
 }
 

@@ -189,6 +189,27 @@ fn a_block_that_comes_late_is_found_in_the_overlap() {
 }
 
 #[test]
+fn a_fault_in_the_overlap_hides_neither_what_comes_late_nor_what_is_new() {
+    let world = World::new().feed("overlap = \"1h\"\nlag = \"0s\"");
+    let bad = minutes_ago(30);
+    world.add(minutes_ago(40), &numbered(1));
+    world.add(bad, "<a><b></a>");
+    world.add(minutes_ago(20), &numbered(2));
+    world.run_once().ended(1).said("cursor set");
+    world.run(&["cursor", "set", "indicators", &(bad + TimeDelta::seconds(1)).to_rfc3339()]).ended(0);
+    world.run_once().ended(0).said("a part of the overlap cannot be read");
+    assert_eq!(world.texts(), [numbered(1), numbered(2)]);
+    let before = world.polls().len();
+    world.add(minutes_ago(35), &numbered(3));
+    world.add(minutes_ago(25), &numbered(4));
+    world.add(Utc::now(), &numbered(5));
+    // What is new lies within a second.
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), [1, 3, 4, 2, 5].map(numbered));
+    assert!(world.polls().len() - before < 40, "{} requests", world.polls().len() - before);
+}
+
+#[test]
 fn a_page_of_taxii_1_0_is_followed_to_its_end() {
     // TAXII 1.0 has no parts: a server that cannot give everything says so with an earlier end.
     let world = World::with(|options| options.max_result_size = 2).server("taxii = \"1.0\"").feed("");

@@ -26,7 +26,7 @@ fn plan() -> Plan {
 fn poll() -> Poll {
     let begin = Timestamp::parse("2024-03-09T00:00:00Z");
     let end = Timestamp::parse("2024-03-10T00:00:00Z").unwrap();
-    Poll::new(plan(), Some(Range { cursor: begin.clone(), begin, end, rounds: 0, unreadable_to: None }), now())
+    Poll::new(plan(), Some(Range::new(begin.clone(), begin, end)), now())
 }
 
 /// Hands a message to the poll, with as many blocks as the digest stands for.

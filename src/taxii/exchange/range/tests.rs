@@ -23,7 +23,7 @@ fn shown(range: Option<Range>) -> Option<(String, String, String)> {
 
 fn range(begin: &str, end: &str) -> Range {
     let begin = Some(time(begin));
-    Range { cursor: begin.clone(), begin, end: time(end), rounds: 0, unreadable_to: None }
+    Range::new(begin.clone(), begin, time(end))
 }
 
 fn same(cursor: &str, begin: &str, end: &str) -> Option<(String, String, String)> {
@@ -261,12 +261,79 @@ fn a_range_of_a_second_is_not_halved() {
 }
 
 #[test]
-fn a_fault_in_the_overlap_does_not_hold_up_what_is_new() {
+fn what_can_be_read_of_an_overlap_with_a_fault_is_read_and_the_fault_is_passed_over() {
+    let bad = at("2024-03-10T10:40:17.25Z");
+    let cursor = time("2024-03-10T11:00:00.5Z");
+    for (precision, new) in [(Precision::Micros, HOUR), (Precision::Seconds, HOUR), (Precision::Micros, MINUTE / 100)] {
+        let pace = Pace { overlap: HOUR, precision, ..PACE };
+        let now = later(cursor.at, MINUTE + new);
+        let (mut requests, mut read, mut passed_over) = (Vec::new(), Vec::new(), Vec::new());
+        let mut asked = ask(Some(&cursor), None, now, &pace);
+        let first = asked.clone().unwrap();
+        let mut reached = CursorMove::Unchanged { within_overlap: true };
+        while let Some(range) = asked {
+            let bounds = (range.begin.as_ref().unwrap().at, range.end.at);
+            requests.push(bounds);
+            if bounds.0 < bad && bad <= bounds.1 {
+                asked = range.half(&pace).or_else(|| {
+                    passed_over.push(bounds);
+                    range.pass_over(&pace)
+                });
+            } else {
+                read.push(bounds);
+                reached = next_cursor(&range, Some(&range.end), now);
+                asked = range.follow(&reached, now, &pace);
+            }
+        }
+        assert_eq!(reached, CursorMove::To { cursor: first.end.clone(), shortened: false });
+        assert!(
+            passed_over.len() == 1 && passed_over[0].1 - passed_over[0].0 <= TimeDelta::seconds(1),
+            "{passed_over:?}"
+        );
+        read.extend(passed_over);
+        read.sort();
+        assert_eq!((read[0].0, read[read.len() - 1].1), (first.begin.unwrap().at, first.end.at));
+        assert!(read.windows(2).all(|pair| pair[0].1 == pair[1].0), "nothing is left out: {read:?}");
+        let count = requests.len();
+        assert!(count < 40, "{count} requests");
+        requests.sort();
+        requests.dedup();
+        assert_eq!(requests.len(), count, "no range is asked for twice");
+    }
+}
+
+#[test]
+fn where_nothing_can_be_read_an_overlap_is_soon_given_up() {
     let pace = Pace { overlap: DAY, ..PACE };
-    let asked = ask(Some(&time("2024-03-10T00:00:00Z")), None, at("2024-03-10T12:01:00Z"), &pace).unwrap();
-    assert_eq!(asked.begin.as_ref().unwrap().text, "2024-03-09T00:00:00.000000Z");
-    let half = shown(asked.half(&pace));
-    assert_eq!(half, same("2024-03-10T00:00:00Z", "2024-03-10T00:00:00.000000Z", "2024-03-10T06:00:00.000000Z"));
+    let cursor = time("2024-03-10T00:00:00Z");
+    let mut range = ask(Some(&cursor), None, at("2024-03-10T12:00:00Z"), &pace).unwrap();
+    let mut requests = 1;
+    while let Some(next) = range.half(&pace).or_else(|| range.pass_over(&pace)) {
+        (range, requests) = (next, requests + 1);
+    }
+    assert_eq!(range.begin.unwrap().at, cursor.at, "at last what is new is asked for");
+    assert_eq!(range.overlap_of, None);
+    assert!(requests < 100, "{requests} requests");
+}
+
+#[test]
+fn a_fault_in_what_is_new_is_no_fault_of_the_overlap() {
+    let pace = Pace { overlap: HOUR, ..PACE };
+    let now = at("2024-03-10T12:01:00Z");
+    let asked = ask(Some(&time("2024-03-10T10:00:00Z")), None, now, &pace).unwrap();
+    let overlap = asked.half(&pace).unwrap();
+    let cursor = "2024-03-10T10:00:00Z";
+    let at_cursor = "2024-03-10T10:00:00.000000Z";
+    assert_eq!(shown(Some(overlap.clone())), same(cursor, "2024-03-10T09:00:00.000000Z", at_cursor));
+    for end in [None, Some("2024-03-10T10:00:00Z"), Some("2024-03-10T08:00:00Z"), Some("2051-01-01T00:00:00Z")] {
+        let moved = next_cursor(&overlap, end.map(time).as_ref(), now);
+        assert_eq!(moved, CursorMove::Unchanged { within_overlap: true }, "{end:?}");
+        let new = overlap.follow(&moved, now, &pace).unwrap();
+        assert_eq!(shown(Some(new.clone())), same(cursor, at_cursor, "2024-03-10T12:00:00.000000Z"));
+        let half = new.half(&pace);
+        assert_eq!(shown(half.clone()), same(cursor, at_cursor, "2024-03-10T11:00:00.000000Z"));
+        assert_eq!(half.unwrap().pass_over(&pace), None, "nothing new is passed over");
+    }
 }
 
 #[test]
