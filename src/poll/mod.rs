@@ -9,6 +9,7 @@ mod intake;
 mod opening;
 mod place;
 mod result;
+mod rounding;
 mod time;
 mod tries;
 mod unreadable;
@@ -367,6 +368,9 @@ impl Feed {
                             "the server shortens the range again and again: the rest is asked for by the next poll";
                         let words = words.to_owned();
                         return Err(Failure { words, hint: String::new(), not_before: None, admin: false });
+                    }
+                    if let Some(beyond) = range.beyond_rounding(&moved, now, &setting.pace) {
+                        self.gets_past(beyond, setting, address).await?;
                     }
                     range.follow(&moved, now, &setting.pace)
                 }

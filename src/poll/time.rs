@@ -8,9 +8,8 @@ use url::Url;
 use super::{Failure, Feed, Setting};
 use crate::config::Start;
 use crate::observe::span;
-use crate::peer::Nothing;
 use crate::taxii::Version;
-use crate::taxii::exchange::{Poll, Range, believed_after, server_now};
+use crate::taxii::exchange::{Range, believed_after, server_now};
 use crate::taxii::message::ResponseType;
 use crate::taxii::time::{Timestamp, earlier};
 
@@ -52,10 +51,7 @@ impl Feed {
     ) -> Result<(), Failure> {
         let begin = cursor.map(|cursor| cursor.at).or_else(|| self.start(setting));
         if let Some(begin) = begin.filter(|begin| self.ahead(*begin, setting).is_some()) {
-            tokio::select! {
-                () = self.ask_the_time(begin, setting, address) => {}
-                () = self.stopped_for_long() => {}
-            }
+            self.ask_the_time(begin, setting, address).await;
         }
         self.not_ahead(cursor, setting)
     }
@@ -89,22 +85,16 @@ impl Feed {
         Some(ahead).filter(|ahead| *ahead > AHEAD && self.until.is_none())
     }
 
-    /// Sends a request for the sake of the Date in its answer, whatever else that is. It asks for little, and what
-    /// comes is not kept: the feed has it, or will ask for it.
+    /// Sends a request for the sake of the Date in its answer, whatever else that is. It asks for little.
     async fn ask_the_time(&self, at: DateTime<Utc>, setting: &Setting, address: &Url) {
         let precision = setting.pace.precision;
         let before = earlier(at, precision.unit().max(Duration::from_secs(1)));
         let mut plan = setting.plan.clone();
-        plan.asynchronous = false;
         if self.peer.version == Version::V11 {
             plan.parameters.response_type = ResponseType::CountOnly;
         }
         let (begin, end) = (Some(Timestamp::new(before, precision)), Timestamp::new(at, precision));
-        let range = Range::new(None, begin, end);
-        let poll = Poll::new(plan, Some(range), self.clock.now());
-        if let Ok(request) = self.peer.encode(poll.request()) {
-            let _ = self.peer.exchange(address, request.into(), Nothing).await;
-        }
+        self.glance(plan, Range::new(None, begin, end), address).await;
     }
 }
 

@@ -194,6 +194,18 @@ impl Range {
         Some(Range { begin, end, unreadable_to: None, overlap_of: None, passed_over, ..self.clone() })
     }
 
+    /// Where the cursor stays though the server shortened the range, because the precision rounds it down to before
+    /// where the reply ended: what is later than the cursor as far as it can be said. Where the server goes on there, it
+    /// puts less into one reply than lies within the rounding, and no request gets any further.
+    pub fn beyond_rounding(&self, moved: &CursorMove, now: DateTime<Utc>, pace: &Pace) -> Option<Range> {
+        let stays = *moved == CursorMove::Unchanged { within_overlap: true } && self.overlap_of.is_none();
+        let (asked, cursor) = (self.not_after(now, pace), self.cursor.as_ref().filter(|_| stays)?);
+        let rounded = self.rounded_cursor(pace).filter(|rounded| self.begin.as_ref() == Some(rounded))?;
+        let begin = Timestamp::new(later(rounded.at, pace.precision.unit()), pace.precision);
+        let is_left = asked.is_worth_asking_from(cursor, pace) && begin.at < asked.end.at;
+        is_left.then_some(Range { begin: Some(begin), ..asked })
+    }
+
     fn rounded_cursor(&self, pace: &Pace) -> Option<Timestamp> {
         self.cursor.as_ref().map(|cursor| Timestamp::new(cursor.at, pace.precision))
     }

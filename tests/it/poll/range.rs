@@ -3,7 +3,7 @@
 use chrono::{DateTime, SubsecRound, TimeDelta, Utc};
 use taxii_sync::practice::{Act, CollectionSpec, Quirk, Service};
 
-use crate::common::{World, for_each, minutes_ago, numbered, time};
+use crate::common::{World, all_numbered, for_each, minutes_ago, numbered, time};
 
 /// An instant lies in this range, give or take the milliseconds of the two clocks.
 #[track_caller]
@@ -207,6 +207,44 @@ fn a_fault_in_the_overlap_hides_neither_what_comes_late_nor_what_is_new() {
     world.run_once().ended(0);
     assert_eq!(world.texts(), [1, 3, 4, 2, 5].map(numbered));
     assert!(world.polls().len() - before < 40, "{} requests", world.polls().len() - before);
+}
+
+/// A server that reads seconds, and writes milliseconds.
+fn reads_seconds(keys: &str) -> World {
+    let seconds = format!("timestamp_precision = \"seconds\"\n{keys}");
+    World::with(|options| options.max_result_size = 2).server(&seconds).feed("")
+}
+
+#[test]
+fn more_within_the_rounding_than_one_reply_holds_is_told_as_a_failure() {
+    let world = reads_seconds("taxii = \"1.0\"");
+    let burst = minutes_ago(30).trunc_subsecs(0);
+    for number in 0..5 {
+        world.add(burst + TimeDelta::milliseconds(100 * (number + 1)), &numbered(number));
+    }
+    world.add(minutes_ago(20), &numbered(5));
+    for _ in 0..2 {
+        world.run_once().ended(1).said("no request gets past").said("timestamp_precision");
+        assert_eq!(world.texts(), all_numbered(2));
+        assert_eq!(world.cursor(), Some(burst + TimeDelta::milliseconds(200)));
+        assert!(world.feed_status()["last_error"].is_string());
+    }
+    let world = world.server("taxii = \"1.0\"");
+    world.run_once().ended(0);
+    assert_eq!(world.texts(), all_numbered(6));
+}
+
+#[test]
+fn a_server_whose_replies_end_at_its_last_label_is_merely_quiet() {
+    let world = reads_seconds("");
+    let last = minutes_ago(30).trunc_subsecs(0) + TimeDelta::milliseconds(75);
+    world.add(last, &numbered(1));
+    world.practice.forever(Service::Poll, Act::change(move |reply| reply.end = Some(last.to_rfc3339())));
+    for _ in 0..2 {
+        world.run_once().ended(0);
+        assert_eq!(world.cursor(), Some(last));
+    }
+    assert_eq!(world.texts(), [numbered(1)]);
 }
 
 #[test]

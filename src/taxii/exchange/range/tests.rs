@@ -337,6 +337,33 @@ fn a_fault_in_what_is_new_is_no_fault_of_the_overlap() {
 }
 
 #[test]
+fn where_the_rounding_holds_the_cursor_it_is_asked_what_is_beyond() {
+    let seconds = Pace { precision: Precision::Seconds, ..PACE };
+    let minutes = Pace { precision: Precision::Minutes, lag: Duration::ZERO, ..PACE };
+    let stays = CursorMove::Unchanged { within_overlap: true };
+    let now = at("2024-03-10T12:00:00Z");
+    let asked = |cursor: &str, begin: &str, end: &str| Range::new(Some(time(cursor)), Some(time(begin)), time(end));
+    let burst = asked("2024-03-10T11:00:05.075Z", "2024-03-10T11:00:05Z", "2024-03-10T11:59:00Z");
+    let beyond = |range: &Range, pace: &Pace| {
+        let beyond = range.beyond_rounding(&stays, now, pace);
+        beyond.map(|range| (range.begin.unwrap().text, range.end.text))
+    };
+    assert_eq!(beyond(&burst, &seconds), Some(("2024-03-10T11:00:06Z".into(), "2024-03-10T11:59:00Z".into())));
+    let fine = asked("2024-03-10T11:00:05.0000001Z", "2024-03-10T11:00:05.000000Z", "2024-03-10T11:59:00Z");
+    assert_eq!(beyond(&fine, &PACE).unwrap().0, "2024-03-10T11:00:05.000001Z");
+    let near = Range { end: time("2024-03-10T11:01:05Z"), ..burst.clone() };
+    assert_eq!(beyond(&near, &seconds), None, "less than the lag is left");
+    let unit = asked("2024-03-10T11:00:05Z", "2024-03-10T11:00:00Z", "2024-03-10T11:01:00Z");
+    assert_eq!(beyond(&unit, &minutes), None, "there is nothing beyond that could be asked for");
+    let overlap = Range { begin: Some(time("2024-03-10T10:00:05Z")), ..burst.clone() };
+    assert_eq!(beyond(&overlap, &seconds), None, "it is asked without the overlap first");
+    let moved = CursorMove::To { cursor: time("2024-03-10T11:00:07Z"), shortened: true };
+    for moved in [moved, CursorMove::Unchanged { within_overlap: false }] {
+        assert_eq!(burst.beyond_rounding(&moved, now, &seconds), None);
+    }
+}
+
+#[test]
 fn a_range_is_kept_as_it_was_sent() {
     let now = at("2024-03-10T12:00:00.1234567Z");
     let cursor = time("2024-03-01T00:00:00.1234567+02:00");
