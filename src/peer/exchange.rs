@@ -129,7 +129,7 @@ impl Peer {
     }
 
     /// Sends a message and reads the answer as it arrives, whatever its HTTP status and headers are. Where the
-    /// server says UNAUTHORIZED to a login that has run out, it is logged in again, once. No trouble tells a secret.
+    /// server says UNAUTHORIZED to the token of a login, it is logged in again, once. No trouble tells a secret.
     pub async fn exchange<S>(&self, url: &Url, body: wire::Body, sink: S) -> Result<Exchanged<S>, Trouble<S::Error>>
     where
         S: BlockSink + Send + 'static,
@@ -159,7 +159,7 @@ impl Peer {
         let Ok((_, sink)) = exchanged.body else {
             return Ok(exchanged);
         };
-        let response = self.client.post(url, self.version, body).await.map_err(Trouble::Wire)?;
+        let response = self.client.post_again(url, self.version, body).await.map_err(Trouble::Wire)?;
         self.receive(response, sink).await
     }
 

@@ -150,32 +150,49 @@ impl Client {
     /// POSTs one TAXII message and reads the header of the reply, whatever its status.
     ///
     /// The message is sent again after a 307 or 308 within the origin, and once after a 401 in reply to the token of
-    /// an earlier login; in both cases the server has said that it did not act on it. It is never sent again for any
-    /// other reason.
+    /// a login; in both cases the server has said that it did not act on it. It is never sent again for any other reason.
     ///
     /// # Errors
     ///
     /// As [`WireError`] tells them. An HTTP status other than a redirect is no error here.
     pub async fn post(&self, url: &Url, version: Version, body: Body) -> Result<Response, WireError> {
+        self.send_message(url, version, body, false).await
+    }
+
+    /// POSTs the same message once more, where [`Client::forget_token`] said that this makes sense. It is the last time.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::post`].
+    pub async fn post_again(&self, url: &Url, version: Version, body: Body) -> Result<Response, WireError> {
+        self.send_message(url, version, body, true).await
+    }
+
+    /// `again`: a login token was refused already.
+    async fn send_message(
+        &self,
+        url: &Url,
+        version: Version,
+        body: Body,
+        mut again: bool,
+    ) -> Result<Response, WireError> {
         self.admit(url)?;
         let headers = headers(version, Scheme::of(url).unwrap_or(Scheme::Http));
         let started = Instant::now();
-        let mut repeated = false;
         loop {
             let (authorization, token) = self.authorization(started).await?;
             let request = Request { headers: &headers, authorization, body: body.clone(), started, is_login: false };
             let mut reply = self.exchange(url, &request).await?;
-            reply.token = token;
-            if reply.status == 401 && self.forget_token(token) && !repeated {
-                repeated = true;
-                continue;
+            reply.token = token.map(|token| token.after(again));
+            if reply.status != 401 || !self.forget_token(reply.token) {
+                return Ok(reply);
             }
-            return Ok(reply);
+            again = true;
         }
     }
 
     /// Told that a reply was UNAUTHORIZED: forgets the login token that request carried ([`Response::token`]). True
-    /// where sending the request once again makes sense, because the token had not been fetched for that very request.
+    /// where sending the request once again ([`Client::post_again`]) makes sense, because it was the first token.
     pub fn forget_token(&self, used: Option<TokenUse>) -> bool {
         match (self.inner.credentials.login(), used) {
             (Some(login), Some(used)) => login.forget(used),

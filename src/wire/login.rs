@@ -36,8 +36,15 @@ struct Token {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenUse {
     login: u64,
-    /// It was fetched for that very request.
-    fresh: bool,
+    /// It took the place of one that was refused in the same exchange.
+    again: bool,
+}
+
+impl TokenUse {
+    /// The same, and whether a token was refused in the exchange before.
+    pub(super) fn after(self, again: bool) -> TokenUse {
+        TokenUse { again, ..self }
+    }
 }
 
 impl Login {
@@ -45,9 +52,9 @@ impl Login {
         Login { url, username, password, token: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
-    fn current(&self, fresh: bool) -> Option<(HeaderValue, TokenUse)> {
+    fn current(&self) -> Option<(HeaderValue, TokenUse)> {
         let token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
-        Some((token.header.clone()?, TokenUse { login: token.login, fresh }))
+        Some((token.header.clone()?, TokenUse { login: token.login, again: false }))
     }
 
     fn keep(&self, header: HeaderValue) {
@@ -55,20 +62,21 @@ impl Login {
         *token = Token { header: Some(header), login: token.login + 1 };
     }
 
-    /// Forgets the token that was used, unless a newer one took its place. True where another try makes sense.
+    /// Forgets the token that was used, unless a newer one took its place. True where another try makes sense: once in
+    /// an exchange, also where the token was new, for servers that take a while to know it.
     pub(super) fn forget(&self, used: TokenUse) -> bool {
         let mut token = self.token.lock().unwrap_or_else(PoisonError::into_inner);
         if token.login == used.login {
             token.header = None;
         }
-        !used.fresh
+        !used.again
     }
 }
 
 impl Client {
     /// The token to send, fetched first if there is none.
     pub(super) async fn token(&self, login: &Login, started: Instant) -> Result<(HeaderValue, TokenUse), WireError> {
-        if let Some(token) = login.current(false) {
+        if let Some(token) = login.current() {
             return Ok(token);
         }
         let total = self.inner.bounds.total_timeout;
@@ -76,12 +84,12 @@ impl Client {
             let url = shown_url(&login.url);
             return Err(WireError::Timeout { url, limit: Limit::Total, value: total, unknown: false });
         };
-        if let Some(token) = login.current(false) {
+        if let Some(token) = login.current() {
             return Ok(token);
         }
         let header = self.log_in(login, started).await.map_err(|error| refused(login, error))?;
         login.keep(header);
-        login.current(true).ok_or_else(|| failed(login, "its token was refused meanwhile", Class::Transient))
+        login.current().ok_or_else(|| failed(login, "its token was refused meanwhile", Class::Transient))
     }
 
     async fn log_in(&self, login: &Login, started: Instant) -> Result<HeaderValue, WireError> {
@@ -130,16 +138,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_forgotten_once_and_a_fresh_one_is_not_tried_again() {
+    fn a_token_is_forgotten_once_and_a_second_one_is_the_last_of_an_exchange() {
         let login = Login::new(Url::parse("https://hub.example/login").unwrap(), String::new(), Secret::from(""));
         login.keep(HeaderValue::from_static("Bearer 1"));
-        let (_, first) = login.current(false).unwrap();
+        let (_, first) = login.current().unwrap();
         assert!(login.forget(first));
-        assert!(login.current(false).is_none());
+        assert!(login.current().is_none());
         login.keep(HeaderValue::from_static("Bearer 2"));
         assert!(login.forget(first), "another request has logged in meanwhile");
-        let (_, second) = login.current(true).unwrap();
-        assert!(!login.forget(second));
-        assert!(login.current(false).is_none());
+        let (_, second) = login.current().unwrap();
+        assert!(!login.forget(second.after(true)));
+        assert!(login.current().is_none());
     }
 }

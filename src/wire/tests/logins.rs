@@ -64,11 +64,12 @@ async fn a_401_leads_to_one_new_login_and_no_more() {
 }
 
 #[tokio::test]
-async fn a_token_that_is_refused_at_once_is_not_tried_again() {
-    let (url, log) = answer(vec![token("t1"), reply(401, "", "")]).await;
+async fn a_new_token_that_is_refused_at_once_is_replaced_once_as_well() {
+    let refused = reply(401, "", "");
+    let (url, log) = answer(vec![token("t1"), refused.clone(), token("t2"), refused]).await;
     let client = Client::new(jwt(&url)).unwrap();
     assert_eq!(fetch(&client, &url).await.unwrap().0, 401);
-    assert_eq!(seen(&log), [login(), message("t1")]);
+    assert_eq!(seen(&log), [login(), message("t1"), login(), message("t2")]);
 }
 
 #[tokio::test]
@@ -85,9 +86,19 @@ async fn the_caller_can_say_that_a_token_was_refused() {
     fetch(&client, &url).await.unwrap();
     let response = post(&client, &url).await.unwrap();
     assert!(client.forget_token(response.token));
-    let response = post(&client, &url).await.unwrap();
-    assert!(!client.forget_token(response.token), "that token was new");
+    let response = client.post_again(&url, Version::V11, Body::from("<a/>".to_owned())).await.unwrap();
+    assert!(!client.forget_token(response.token), "it was the second one");
     assert_eq!(seen(&log), [login(), message("t1"), message("t1"), login(), message("t2")]);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_in_two_ways_is_replaced_once() {
+    let (url, log) = answer(vec![token("t1"), reply(200, "", "UNAUTHORIZED"), token("t2"), reply(401, "", "")]).await;
+    let client = Client::new(jwt(&url)).unwrap();
+    let response = post(&client, &url).await.unwrap();
+    assert!(client.forget_token(response.token));
+    assert_eq!(client.post_again(&url, Version::V11, Body::from("<a/>".to_owned())).await.unwrap().status, 401);
+    assert_eq!(seen(&log), [login(), message("t1"), login(), message("t2")]);
 }
 
 #[tokio::test]
