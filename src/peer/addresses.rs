@@ -128,7 +128,7 @@ impl Peer {
         let mut wrong = Vec::new();
         if let Some(name) = collection
             && let Ok(Some((all, base))) = self.described().await
-            && let Some(described) = all.iter().find(|one| one.name == name)
+            && let Some(described) = all.iter().find(|one| one.name == name.trim())
         {
             let candidates = services::from_collection(described, service, self.version, &base);
             match self.choose(candidates, Source::Collection) {

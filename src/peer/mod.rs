@@ -242,6 +242,7 @@ impl Peer {
 
     /// The collection as the server describes it. `None`: it does not, or has no Collection Management Service.
     pub async fn collection(&self, name: &str) -> Result<Option<Collection>, PeerError> {
-        Ok(self.collections().await?.and_then(|all| all.into_iter().find(|collection| collection.name == name)))
+        let all = self.collections().await?.unwrap_or_default();
+        Ok(all.into_iter().find(|collection| collection.name == name.trim()))
     }
 }

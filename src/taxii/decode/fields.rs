@@ -243,9 +243,9 @@ fn binding_id(element: &Element) -> Cow<'_, str> {
     id.map_or_else(|| element.trimmed(), Cow::Borrowed)
 }
 
-/// `collection_name`, in 1.0 `feed_name`; as it was sent, for names are compared byte for byte.
+/// `collection_name`, in 1.0 `feed_name`; without the space around it, which an anyURI may have.
 fn collection_name(element: &Element) -> String {
-    element.attribute("collection_name").or(element.attribute("feed_name")).unwrap_or_default().to_owned()
+    element.attribute("collection_name").or(element.attribute("feed_name")).unwrap_or_default().trim().to_owned()
 }
 
 /// An element in 1.1, an attribute in 1.0 (and in the requests of some clients).

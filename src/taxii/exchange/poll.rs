@@ -276,7 +276,7 @@ impl Poll {
     ) -> Step {
         let wanted = self.part();
         // An attribute that was left out contradicts nothing.
-        if !response.collection.is_empty() && response.collection != self.plan.collection {
+        if !response.collection.is_empty() && response.collection != self.plan.collection.trim() {
             let words = format!("the server answered for the collection {}", response.collection);
             return self.failed(Class::Stop, words, now);
         }

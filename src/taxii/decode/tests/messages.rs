@@ -130,7 +130,7 @@ fn a_collection_information_response_lists_collections_or_feeds() {
         "Collection_Information_Response",
         "",
         &format!(
-            "<t:Collection collection_name='a b/&#10;../c' collection_type=' data_set' available='1'><t:Description> d </t:Description>\
+            "<t:Collection collection_name=' a b/&#10;../c&#10;' collection_type=' data_set' available='1'><t:Description> d </t:Description>\
              <t:Collection_Volume> 42 </t:Collection_Volume><t:Content_Binding binding_id='urn:c'/>{}\
              <t:Receiving_Inbox_Service><t:Address>y</t:Address><t:Content_Binding binding_id='urn:i'/></t:Receiving_Inbox_Service>\
              </t:Collection><t:Collection collection_name='z' collection_type='NEW'><t:Collection_Volume>many</t:Collection_Volume></t:Collection>",
@@ -206,7 +206,7 @@ fn a_poll_response_is_read_in_any_order() {
         "<t:Content_Block><t:Content/></t:Content_Block>",
         "<x:Unknown xmlns:x='u'><t:Message>no</t:Message></x:Unknown>",
     ];
-    let attributes = "collection_name='c' more='1' result_id=' r:1 ' result_part_number='02' unknown='x'";
+    let attributes = "collection_name=' c ' more='1' result_id=' r:1 ' result_part_number='02' unknown='x'";
     for turn in 0..parts.len() {
         let mut parts = parts.to_vec();
         parts.rotate_left(turn);

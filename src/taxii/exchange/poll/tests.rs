@@ -146,6 +146,13 @@ fn more_without_a_result_id_is_an_error_that_moves_nothing() {
 }
 
 #[test]
+fn space_around_the_name_of_a_collection_makes_it_no_other() {
+    let range = poll().progress().range.clone();
+    let mut spaced = Poll::new(Plan { collection: " default ".into(), ..plan() }, range, now());
+    assert_eq!(reply(&mut spaced, part(false, None, None), None), Step::Store { last: true });
+}
+
+#[test]
 fn a_reply_for_another_collection_is_refused() {
     let other = |name: &str| Body::PollResponse(PollResponse { collection: name.into(), ..PollResponse::default() });
     let step = reply(&mut poll(), other("Default"), None);
