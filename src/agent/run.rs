@@ -19,7 +19,7 @@ use super::unwritten::{Unwritten, is_known_to_fail};
 use super::{Agent, AgentError, POLLS, Parts, look, schedule, service, tasks};
 use crate::config::Config;
 use crate::observe::{Standing, Trouble, lines};
-use crate::poll::{Ended, Feed};
+use crate::poll::{Ended, Failure, Feed};
 
 /// A file system that hangs must not keep the metrics from ending.
 const LAST_LOOK: Duration = Duration::from_secs(1);
@@ -341,7 +341,7 @@ async fn keep_polling(
     // It was told by another task, before a reload or a restart.
     let mut failed_before = is_known_to_fail(&feed).await;
     while !feed.stop.is_cancelled() {
-        wait_until_due(&feed, starting, hurry.as_mut()).await;
+        let hurried = wait_until_due(&feed, starting, hurry.as_mut()).await;
         // Who asks during a poll wants another one after it.
         hurry.set(now.notified());
         starting = false;
@@ -356,6 +356,9 @@ async fn keep_polling(
         pulse.set_polling(&feed.name, true);
         let ended = feed.poll_and_tell(&mut standing).await;
         pulse.set_polling(&feed.name, false);
+        if hurried && let Ended::Failed(Failure { not_before: Some(_), words, .. }) = &ended {
+            lines::pause_stays(&feed.name, words);
+        }
         if std::mem::take(&mut failed_before) && ended == Ended::UpToDate {
             lines::poll_works_again(&feed.name);
         }
@@ -382,10 +385,11 @@ async fn note(feed: &Feed, ended: &Ended, unwritten: &Unwritten, standing: &mut 
     kept.is_ok()
 }
 
-async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notified<'_>>) {
+/// True: somebody hurries.
+async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notified<'_>>) -> bool {
     let due = match feed.next_poll(starting).await {
         Ok(Some(due)) => due,
-        Ok(None) | Err(_) => return,
+        Ok(None) | Err(_) => return false,
     };
     let whole = schedule::wait(&feed.settings.schedule, due, feed.clock.now());
     let begun = feed.clock.moment();
@@ -393,12 +397,12 @@ async fn wait_until_due(feed: &Feed, starting: bool, mut hurry: Pin<&mut Notifie
         // Whoever sets the clock meanwhile: a feed that became due is polled, and none waits longer than it was to.
         let left = schedule::until(due.at, feed.clock.now()).min(whole.saturating_sub(feed.clock.since(begun)));
         if left.is_zero() {
-            return;
+            return false;
         }
         tokio::select! {
             () = tokio::time::sleep(left.min(GLANCE)) => {}
-            () = hurry.as_mut() => return,
-            () = feed.stop.cancelled() => return,
+            () = hurry.as_mut() => return true,
+            () = feed.stop.cancelled() => return false,
         }
     }
 }

@@ -396,6 +396,11 @@ pub fn looking_now() {
     info!("polling and looking at the drop directories now");
 }
 
+/// A poll that was asked for by SIGUSR1 has to wait.
+pub fn pause_stays(feed: &str, reason: &str) {
+    info!(feed, reason, "the feed is polled after the pause that the server asked for");
+}
+
 /// What all lines about one poll have in common: `id`.
 pub fn poll_span() -> Span {
     error_span!("poll", id = format!("{:08x}", fastrand::u32(..)))

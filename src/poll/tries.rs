@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::{Failure, Feed};
+use super::{Failure, Feed, put_off};
 use crate::observe::lines;
 use crate::taxii::status::{Class, backoff};
 use crate::taxii::time::later;
@@ -41,17 +41,17 @@ impl Tries {
         } else {
             ""
         };
-        let failure = |not_before| Failure { words: words.clone(), hint: hint.to_owned(), not_before, admin };
+        let failure = || Failure { words: words.clone(), hint: hint.to_owned(), not_before: None, admin };
         let Class::Retry { wait } = class else {
-            return Err(failure(None));
+            return Err(failure());
         };
         if let Some(wait) = wait.filter(|wait| *wait > feed.patience.longest_wait) {
-            return Err(failure(Some(later(feed.clock.now(), wait))));
+            return Err(put_off(later(feed.clock.now(), wait), &words));
         }
         let left = feed.patience.within.saturating_sub(feed.clock.since(self.since));
         let pause = wait.unwrap_or_else(|| backoff(self.failed, fastrand::u64(..)).min(left / 2));
         if self.failed > feed.patience.retries || left.is_zero() {
-            return Err(failure(None));
+            return Err(failure());
         }
         lines::trying_again(&feed.name, &words, pause);
         feed.pause(pause).await;

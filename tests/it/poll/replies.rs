@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use taxii_sync::practice::{Act, Close, Service, StatusReply};
 use taxii_sync::taxii::Version;
 
@@ -113,11 +114,24 @@ fn a_long_wait_that_the_server_asks_for_is_saved_and_counts_as_failed() {
     for_each(cases, |act| {
         let world = one_block();
         world.script(Service::Poll, vec![act]);
-        world.run_once().ended(1);
+        world.run_once().ended(1).said("the next attempt is at 20");
         assert_nothing(&world);
+        assert!(world.feed_status()["last_error"].as_str().unwrap().contains("the next attempt is at 20"));
         world.run_once().ended(1);
         assert_eq!(world.practice.requests().len(), 1, "the server is left alone until then");
     });
+}
+
+#[test]
+fn who_asks_for_a_poll_during_a_pause_is_told_when_it_comes() {
+    let world = one_block();
+    world.practice.forever(Service::Poll, html(503).header("Retry-After", "600"));
+    let mut agent = world.start();
+    agent.until_said("the poll failed");
+    agent.signal(Signal::USR1);
+    agent.until_said("the feed is polled after the pause that the server asked for");
+    assert_eq!(world.practice.requests().len(), 1);
+    agent.terminate();
 }
 
 #[test]
