@@ -413,6 +413,9 @@ pub enum Fault {
     /// The content breaks a rule of XML 1.0 or of Namespaces in XML, though its tags pair up.
     #[error("not well formed: {0}")]
     NotWellFormed(String),
+    /// Something in the content is more than this agent reads.
+    #[error("more than this agent reads: {0}")]
+    Limit(String),
     /// Elements nested deeper than the limit.
     #[error("elements nested deeper than {0} levels")]
     TooDeep(usize),

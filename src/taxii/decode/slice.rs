@@ -130,6 +130,10 @@ impl Slicer {
     pub(super) fn fault(&mut self, fault: &xml::Fault) {
         self.slice.fault.get_or_insert_with(|| match fault.kind {
             FaultKind::TooDeep(_) => Fault::TooDeep(self.limits.depth),
+            FaultKind::TagTooLong(_)
+            | FaultKind::TooManyAttributes(_)
+            | FaultKind::TooManyNamespaces(_)
+            | FaultKind::NamespacesTooLong(_) => Fault::Limit(fault.to_string()),
             _ => Fault::NotWellFormed(fault.to_string()),
         });
         self.end_text();

@@ -54,12 +54,12 @@ fn hostile_contents_are_refused_or_set_aside() {
         (
             "X22 attributes",
             format!("<a{}/>", (0..5000).map(|i| format!(" a{i}=''")).collect::<String>()),
-            SetAside("1024 attributes"),
+            SetAside("more than this agent reads: line 3: more than 1024 attributes"),
         ),
         (
             "X22 attributes",
             format!("<a{}/>", (0..200_000).map(|i| format!(" a{i}=''")).collect::<String>()),
-            SetAside("a tag longer than 1048576 bytes"),
+            SetAside("more than this agent reads: line 3: a tag longer than 1048576 bytes"),
         ),
         (
             "X23 300 bindings",
