@@ -94,8 +94,8 @@ impl BlockSink for Counted {
         Ok(())
     }
 
-    fn cut(&mut self, range: Range<u64>) -> Result<(), Infallible> {
-        self.bytes -= range.end - range.start;
+    fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<(), Infallible> {
+        self.bytes = self.bytes - (range.end - range.start) + by.len() as u64;
         Ok(())
     }
 

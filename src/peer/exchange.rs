@@ -90,7 +90,7 @@ impl BlockSink for Nothing {
         Ok(())
     }
 
-    fn cut(&mut self, _range: Range<u64>) -> Result<(), Infallible> {
+    fn replace(&mut self, _range: Range<u64>, _by: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
 

@@ -202,8 +202,8 @@ impl BlockSink for Intake {
         Ok(())
     }
 
-    fn cut(&mut self, range: Range<u64>) -> Result<()> {
-        self.writer.cut(range)
+    fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<()> {
+        self.writer.replace(range, by)
     }
 
     fn block(&mut self, block: ContentBlock) -> Result<()> {

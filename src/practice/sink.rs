@@ -38,7 +38,7 @@ pub(super) struct Collector {
 enum Current {
     Kept(Vec<u8>),
     Hashed(Sha256),
-    /// Hashed, and then a part of it was taken back.
+    /// Hashed, and then a part of it was replaced.
     Lost,
 }
 
@@ -67,12 +67,12 @@ impl BlockSink for Collector {
         Ok(())
     }
 
-    fn cut(&mut self, range: Range<u64>) -> Result<(), Infallible> {
+    fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<(), Infallible> {
         match &mut self.current {
             Current::Kept(kept) => {
                 let length = kept.len();
                 let index = |at| usize::try_from(at).unwrap_or(usize::MAX).min(length);
-                kept.drain(index(range.start)..index(range.end));
+                kept.splice(index(range.start)..index(range.end), by.iter().copied());
             }
             Current::Hashed(_) | Current::Lost => self.current = Current::Lost,
         }

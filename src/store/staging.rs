@@ -163,16 +163,17 @@ impl PartWriter {
         self.stager().create(&staged_name(part, self.next))
     }
 
-    /// Takes back a range of what was written for the current content.
-    pub fn cut(&mut self, range: Range<u64>) -> Result<()> {
+    /// Puts other bytes in the place of a range of what was written for the current content.
+    pub fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<()> {
         let range = range.start.min(self.content.size)..range.end.min(self.content.size);
         if range.is_empty() {
             return Ok(());
         }
-        self.content.size -= range.end - range.start;
+        self.content.size = self.content.size - (range.end - range.start) + by.len() as u64;
         let Some(part) = self.part.filter(|_| self.content.file.is_some()) else {
             let start = self.content.start;
-            self.batch.bytes.drain(start + range.start as usize..start + range.end as usize);
+            let range = start + range.start as usize..start + range.end as usize;
+            self.batch.bytes.splice(range, by.iter().copied());
             return Ok(());
         };
         let (name, fresh) = (staged_name(part, self.next), format!("{}.cut", staged_name(part, self.next)));
@@ -192,6 +193,9 @@ impl PartWriter {
             let before = range.start.clamp(here.start, here.end) - here.start;
             let after = range.end.clamp(here.start, here.end) - here.start;
             self.append(&buffer[..before as usize])?;
+            if here.contains(&range.start) {
+                self.append(by)?;
+            }
             self.append(&buffer[after as usize..count])?;
             at = here.end;
         }

@@ -53,7 +53,7 @@ impl BlockSink for NoContent {
         Err(Delivered)
     }
 
-    fn cut(&mut self, _range: Range<u64>) -> Result<(), Delivered> {
+    fn replace(&mut self, _range: Range<u64>, _by: &[u8]) -> Result<(), Delivered> {
         Err(Delivered)
     }
 

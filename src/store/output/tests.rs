@@ -160,7 +160,7 @@ fn the_same_label_and_bytes_are_one_file_for_ever_and_other_labels_are_others() 
 }
 
 #[test]
-fn content_is_cut_in_memory_and_in_a_file() {
+fn content_is_replaced_in_memory_and_in_a_file() {
     for size in [1_000_usize, 700_000] {
         let spot = Spot::new();
         let output = spot.open();
@@ -168,18 +168,18 @@ fn content_is_cut_in_memory_and_in_a_file() {
         let mut writer = output.part(at(0)).unwrap();
         bytes.chunks(65_536).for_each(|piece| writer.write(piece).unwrap());
         let (from, upto) = (size / 3, size / 3 + size / 2);
-        writer.cut(from as u64..upto as u64).unwrap();
-        writer.cut(0..10).unwrap();
-        writer.cut(50..50).unwrap();
-        writer.cut(size as u64 * 2..size as u64 * 3).unwrap();
+        writer.replace(from as u64..upto as u64, b"middle").unwrap();
+        writer.replace(0..10, b"").unwrap();
+        writer.replace(50..50, b"").unwrap();
+        writer.replace(size as u64 * 2..size as u64 * 3, b"").unwrap();
         writer.write(b"end").unwrap();
-        let expected = [&bytes[10..from], &bytes[upto..], b"end"].concat();
+        let expected = [&bytes[10..from], b"middle", &bytes[upto..], b"end"].concat();
         let written = writer.complete();
         assert_eq!(written.size, expected.len() as u64);
         assert_eq!(written.sha256, <[u8; 32]>::from(<sha2::Sha256 as sha2::Digest>::digest(&expected)));
         finish(&mut writer, Some(1), Place::Output, false);
         output.commit(writer, &to(1), None, at(0)).unwrap();
-        assert_eq!(fs::read(spot.path().join(&spot.seen()[0])).unwrap().len(), expected.len(), "{size}");
+        assert!(fs::read(spot.path().join(&spot.seen()[0])).unwrap() == expected, "{size}");
     }
 }
 

@@ -29,7 +29,7 @@ use crate::xml::{Document, Error, Options};
 /// Where the contents of content blocks go while a message is read.
 ///
 /// For every Content_Block the decoder calls [`write`](BlockSink::write) any number of times with the content's
-/// bytes, at most once [`cut`](BlockSink::cut) after them, and then [`block`](BlockSink::block) once.
+/// bytes, any number of times [`replace`](BlockSink::replace) after them, and then [`block`](BlockSink::block) once.
 pub trait BlockSink {
     /// What the sink fails with; it ends the decoding.
     type Error;
@@ -49,9 +49,10 @@ pub trait BlockSink {
         Ok(())
     }
 
-    /// Takes back a range of what was written for the current block: what had been added to a root element, when
-    /// the content turns out to be a fragment.
-    fn cut(&mut self, range: Range<u64>) -> Result<(), Self::Error>;
+    /// Puts other bytes, or none, in the place of a range of what was written for the current block: what turns out
+    /// not to belong to the content is taken back, and what had been added to a root element when the content turns
+    /// out to be a fragment. Of several ranges the last one comes first, so that the others keep their places.
+    fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<(), Self::Error>;
 
     /// The current block is complete, with what was learnt about it. A content over the size limit, or a block
     /// without content, had nothing (or not everything) written.
@@ -201,7 +202,7 @@ impl BlockSink for Dropped {
         Ok(())
     }
 
-    fn cut(&mut self, _: Range<u64>) -> Result<(), Infallible> {
+    fn replace(&mut self, _: Range<u64>, _: &[u8]) -> Result<(), Infallible> {
         Ok(())
     }
 

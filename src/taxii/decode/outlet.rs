@@ -1,7 +1,5 @@
 //! The bytes of one content on their way to the sink.
 
-use std::ops::Range;
-
 use super::BlockSink;
 use crate::xml::is_space;
 
@@ -35,6 +33,11 @@ impl Outlet {
         Self { ready: Vec::new(), limit, written: 0, solid: 0, over: false }
     }
 
+    /// How many bytes were given or are ready.
+    pub(super) fn position(&self) -> u64 {
+        self.written + self.ready.len() as u64
+    }
+
     /// Gives what is ready, if that is worth it. White space that may turn out to be the last of the content is kept
     /// back if that is to be dropped (`trims`), unless there is too much of it.
     pub(super) fn flush<S: BlockSink>(&mut self, trims: bool, sink: &mut S) -> Result<(), S::Error> {
@@ -46,15 +49,9 @@ impl Outlet {
         self.give(length, solid, sink)
     }
 
-    /// Gives the rest, and takes back what is not to be there: white space at the end (`trims`), or what was
-    /// inserted (`cut`). Of a content that is ready as a `whole` nothing is given if that is too much.
-    pub(super) fn finish<S: BlockSink>(
-        &mut self,
-        trims: bool,
-        whole: bool,
-        cut: Option<Range<u64>>,
-        sink: &mut S,
-    ) -> Result<Given, S::Error> {
+    /// Gives the rest, and takes back white space at the end if that is not to be there (`trims`). Of a content that is
+    /// ready as a `whole` nothing is given if that is too much.
+    pub(super) fn finish<S: BlockSink>(&mut self, trims: bool, whole: bool, sink: &mut S) -> Result<Given, S::Error> {
         if trims {
             self.ready.truncate(trimmed_length(&self.ready));
         }
@@ -64,13 +61,11 @@ impl Outlet {
             self.ready.clear();
         }
         self.give(self.ready.len(), self.ready.len(), sink)?;
-        let trailing = (self.solid < self.written).then_some(self.solid..self.written);
-        let cut = cut.or(trailing).filter(|range| range.end <= self.written && !self.over);
-        let taken_back = cut.as_ref().map_or(0, |range| range.end - range.start);
-        if let Some(range) = cut {
-            sink.cut(range)?;
+        let mut given = Given { size: self.written, over: self.over };
+        if self.solid < self.written && !self.over {
+            sink.replace(self.solid..self.written, b"")?;
+            given.size = self.solid;
         }
-        let given = Given { size: self.written - taken_back, over: self.over };
         (self.written, self.solid, self.over) = (0, 0, false);
         Ok(given)
     }
@@ -102,6 +97,7 @@ fn trimmed_length(bytes: &[u8]) -> usize {
 #[cfg(test)]
 mod tests {
     use std::convert::Infallible;
+    use std::ops::Range;
 
     use super::*;
     use crate::taxii::message::ContentBlock;
@@ -119,7 +115,7 @@ mod tests {
             self.2 += bytes.len();
             Ok(())
         }
-        fn cut(&mut self, range: Range<u64>) -> Result<(), Infallible> {
+        fn replace(&mut self, range: Range<u64>, _: &[u8]) -> Result<(), Infallible> {
             self.1 = Some(range);
             Ok(())
         }
@@ -136,7 +132,7 @@ mod tests {
             outlet.flush(true, &mut kept).unwrap();
         }
         assert!(outlet.ready.len() < PIECE, "no white space without end is kept");
-        let given = outlet.finish(true, false, None, &mut kept).unwrap();
+        let given = outlet.finish(true, false, &mut kept).unwrap();
         assert_eq!(given, Given { size: 5, over: false });
         assert_eq!(kept.1, Some(5..kept.0.len() as u64));
     }
@@ -148,7 +144,7 @@ mod tests {
             outlet.ready.extend_from_slice(piece);
             outlet.flush(true, &mut kept).unwrap();
         }
-        let given = outlet.finish(true, false, None, &mut kept).unwrap();
+        let given = outlet.finish(true, false, &mut kept).unwrap();
         assert_eq!((given.size, kept.0.len(), kept.1), (2 * PIECE as u64 + 2, 2 * PIECE + 2, None));
     }
 
@@ -161,7 +157,7 @@ mod tests {
                 outlet.ready.resize(outlet.ready.len() + length, b'x');
                 outlet.flush(false, &mut kept).unwrap();
             }
-            let given = outlet.finish(false, false, Some(1..2), &mut kept).unwrap();
+            let given = outlet.finish(false, false, &mut kept).unwrap();
             assert_eq!((given, kept.0.len() as u64, kept.1), (Given { size: limit, over: true }, limit, None));
             assert!(kept.2 >= 2 * PIECE - 10, "what is beyond is told: {}", kept.2);
         }

@@ -2,8 +2,9 @@
 //!
 //! A content is held in memory until it is longer than [`HELD`], so that most are decided on as a whole and written
 //! at once. A longer one is written as it comes, on what is known by then: an element with its declarations; a text
-//! by its beginning. What is learnt too late is then told with the block. Where the beginning ends does not depend on
-//! how the bytes arrived: one block becomes one file, however often it is asked for.
+//! by its beginning. Comments and white space around them are written, too, where they are too long for being held,
+//! and are taken back at the end. What is learnt too late is then told with the block. Where the beginning ends does
+//! not depend on how the bytes arrived: one block becomes one file, however often it is asked for.
 
 use std::mem;
 use std::ops::Range;
@@ -52,8 +53,15 @@ struct Slice {
     shape: Shape,
     stage: Stage,
     root: Option<Root>,
-    /// What the sink shall take back.
-    cut: Option<Range<u64>>,
+    /// So many bytes were written of what stands before the root or the text. They are taken back at the end, but
+    /// not of a content that is given as it was sent.
+    before: u64,
+    /// Where in what was written that begins which follows the root, if it was too long for being held.
+    after: Option<u64>,
+    /// What was held up to the end of the root's name, as it was sent, when the root was written with declarations.
+    head: Vec<u8>,
+    /// What was written otherwise than it was sent, and what was sent.
+    undo: Option<(Range<u64>, Vec<u8>)>,
     fault: Option<Fault>,
     remarks: Vec<&'static str>,
 }
@@ -121,6 +129,7 @@ impl Slicer {
         if self.slice.begun {
             let again = Fault::NotWellFormed("a second Content in one block".to_owned());
             self.slice.fault.get_or_insert(again);
+            self.go_raw();
         }
         self.slice.begun = true;
         self.slice.smime = smime;
@@ -136,7 +145,7 @@ impl Slicer {
             | FaultKind::NamespacesTooLong(_) => Fault::Limit(fault.to_string()),
             _ => Fault::NotWellFormed(fault.to_string()),
         });
-        self.end_text();
+        self.go_raw();
     }
 
     /// Takes the next token if it is one of the many from which nothing is to be learnt but that they are there: what
@@ -194,6 +203,9 @@ impl Slicer {
 
     fn take<E>(&mut self, token: &Token<'_>, surroundings: &Surroundings) -> Result<(), DecodeError<E>> {
         self.look(token, surroundings)?;
+        if self.slice.shape == Shape::Fragment {
+            self.go_raw();
+        }
         match &mut self.slice.stage {
             Stage::Held => {
                 self.raw.extend_from_slice(token.raw);
@@ -202,12 +214,6 @@ impl Slicer {
                 }
             }
             Stage::Element => self.element(token),
-            Stage::Text(_) if self.slice.shape == Shape::Fragment => {
-                // What was written is no longer to be had as it was sent.
-                self.slice.remarks.push("the text before its first element was unescaped");
-                self.end_text();
-                self.outlet.ready.extend_from_slice(token.raw);
-            }
             Stage::Text(text) => {
                 self.slice.characters.append(token, &mut self.text);
                 // References come one by one; a document in the text is not scanned in such small pieces.
@@ -273,15 +279,17 @@ impl Slicer {
     fn let_go(&mut self) {
         let slice = &mut self.slice;
         match (slice.shape, &slice.root) {
-            // Comments or white space without end before anything else are not worth being kept.
-            (Shape::Blank, _) => self.text.clear(),
+            (Shape::Blank, _) => {
+                self.outlet.ready.extend_from_slice(&self.raw);
+                slice.before = self.outlet.position();
+                self.text.clear();
+            }
             (Shape::Element, Some(root)) if slice.fault.is_none() => {
                 let end = root.end.unwrap_or(self.raw.len());
+                slice.head = self.raw[..end.min(root.start + root.name_end)].to_vec();
                 root.complete(&self.raw[root.start..end], root.declarations.all(), &mut self.outlet.ready);
                 slice.stage = Stage::Element;
-                self.text.clear();
-                self.text.extend_from_slice(&self.raw[end..]);
-                mem::swap(&mut self.raw, &mut self.text);
+                self.raw.drain(..end);
                 self.text.clear();
                 return;
             }
@@ -293,46 +301,50 @@ impl Slicer {
             }
             _ => {
                 self.outlet.ready.extend_from_slice(&self.raw);
-                slice.stage = Stage::Raw;
+                (slice.stage, slice.before) = (Stage::Raw, 0);
             }
         }
         self.raw.clear();
     }
 
-    /// From here on a text that is written as it comes is written raw.
-    fn end_text(&mut self) {
-        if let Stage::Text(text) = &mut self.slice.stage {
-            text.convert(&self.text, &mut self.outlet.ready);
-            text.give_up(&mut self.outlet.ready);
-            self.text.clear();
-            self.slice.stage = Stage::Raw;
+    /// From here on a content that is written as it comes is written as it was sent.
+    fn go_raw(&mut self) {
+        let slice = &mut self.slice;
+        match (&mut slice.stage, &slice.root) {
+            (Stage::Element, Some(root)) => {
+                let end = slice.before + (root.name_end + root.declarations.all().len()) as u64;
+                slice.undo = Some((slice.before..end, mem::take(&mut slice.head)));
+                self.outlet.ready.append(&mut self.raw);
+            }
+            (Stage::Text(text), _) => {
+                // What was written is no longer to be had as it was sent.
+                slice.remarks.push("the text up to its first element or fault was unescaped and is without comments");
+                text.convert(&self.text, &mut self.outlet.ready);
+                text.give_up(&mut self.outlet.ready);
+                self.text.clear();
+            }
+            _ => return,
         }
+        (slice.stage, slice.before, slice.after) = (Stage::Raw, 0, None);
     }
 
     /// Takes a token of an element content that is written as it comes.
     fn element(&mut self, token: &Token<'_>) {
-        if token.depth > CONTENT_DEPTH && self.slice.shape == Shape::Element {
-            self.outlet.ready.extend_from_slice(token.raw);
-            return;
+        // What follows the root waits until it is clear whether it belongs to a fragment, or a faulty content.
+        if token.depth == CONTENT_DEPTH {
+            if self.slice.after.is_none() && self.raw.len() + token.raw.len() <= HELD {
+                self.raw.extend_from_slice(token.raw);
+                return;
+            }
+            self.slice.after.get_or_insert(self.outlet.position());
+            self.outlet.ready.append(&mut self.raw);
         }
-        // What follows the root waits until it is clear whether it belongs to a fragment.
-        if self.slice.shape != Shape::Fragment {
-            let room = HELD.saturating_sub(self.raw.len());
-            self.raw.extend_from_slice(&token.raw[..token.raw.len().min(room)]);
-            return;
-        }
-        self.outlet.ready.append(&mut self.raw);
         self.outlet.ready.extend_from_slice(token.raw);
-        self.slice.stage = Stage::Raw;
-        self.slice.cut = self.slice.root.as_ref().map(|root| {
-            let start = root.name_end as u64;
-            start..start + root.declarations.all().len() as u64
-        });
     }
 
     /// The block is complete; `smime` if its binding is S/MIME's.
     pub(super) fn finish<S: BlockSink>(&mut self, smime: bool, sink: &mut S) -> Result<Content, S::Error> {
-        let whole = matches!(self.slice.stage, Stage::Held);
+        let whole = matches!(self.slice.stage, Stage::Held) && self.slice.before == 0;
         let (format, trims) = match mem::take(&mut self.slice.stage) {
             Stage::Held => self.finish_held(smime),
             Stage::Element => (Format::Xml, false),
@@ -342,12 +354,20 @@ impl Slicer {
         self.raw.clear();
         self.text.clear();
         let slice = mem::take(&mut self.slice);
-        let given = self.outlet.finish(trims, whole, slice.cut, sink)?;
+        let given = self.outlet.finish(trims, whole, sink)?;
+        let mut size = given.size;
+        let before = (slice.before > 0).then_some((0..slice.before, Vec::new()));
+        let after = slice.after.map(|start| (start..size, Vec::new()));
+        for (range, by) in [after, slice.undo, before].into_iter().flatten().filter(|_| !given.over) {
+            size = size - (range.end - range.start) + by.len() as u64;
+            sink.replace(range, &by)?;
+        }
         // Whatever else is wrong with a content: if it is too long, its bytes are not all there.
-        let too_large = given.over.then_some(Fault::TooLarge(self.limits.max_content_block));
+        let limit = self.limits.max_content_block;
+        let too_large = (given.over || size > limit).then_some(Fault::TooLarge(limit));
         let fragment = slice.shape == Shape::Fragment;
         Ok(Content {
-            size: given.size,
+            size,
             format,
             fragment,
             root: slice.root.map(|root| root.element).filter(|_| !fragment),
@@ -362,6 +382,7 @@ impl Slicer {
             // The bytes as they were sent.
             _ if self.slice.fault.is_some() => {
                 self.outlet.ready.extend_from_slice(&self.raw);
+                self.slice.before = 0;
                 (self.raw_format(), false)
             }
             (Shape::Blank, _) => (Format::Empty, false),
@@ -381,6 +402,7 @@ impl Slicer {
             }
             _ => {
                 self.outlet.ready.extend_from_slice(&self.raw);
+                self.slice.before = 0;
                 (Format::Text, false)
             }
         }

@@ -149,7 +149,7 @@ fn decode<'a>(
 struct Kept {
     limit: u64,
     current: Vec<u8>,
-    cut: bool,
+    replaced: Option<u64>,
     blocks: Blocks,
 }
 
@@ -157,22 +157,22 @@ impl BlockSink for Kept {
     type Error = Infallible;
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
-        assert!(!self.cut, "nothing is written after a cut");
+        assert_eq!(self.replaced, None, "nothing is written after something was replaced");
         self.current.extend_from_slice(bytes);
         assert!(self.current.len() <= self.limit as usize + DECLARATIONS, "max_content_block bounds what is written");
         Ok(())
     }
 
-    fn cut(&mut self, range: Range<u64>) -> Result<(), Infallible> {
-        assert!(!self.cut, "at most one cut for a block");
-        self.cut = true;
-        self.current.drain(range.start as usize..range.end as usize);
+    fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<(), Infallible> {
+        assert!(self.replaced.is_none_or(|last| range.end <= last), "the last range comes first");
+        self.replaced = Some(range.start);
+        self.current.splice(range.start as usize..range.end as usize, by.iter().copied());
         Ok(())
     }
 
     fn block(&mut self, block: ContentBlock) -> Result<(), Infallible> {
         let bytes = std::mem::take(&mut self.current);
-        self.cut = false;
+        self.replaced = None;
         let content = &block.content;
         assert_eq!(content.size, bytes.len() as u64);
         if content.format == Format::Empty {

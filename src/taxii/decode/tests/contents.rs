@@ -351,6 +351,7 @@ fn a_rule_broken_late_leaves_what_was_written_and_goes_on_raw() {
         let content = format!("{head}{}{tail}", "x".repeat(LONG));
         let (bytes, found) = long_content("urn:x", &content);
         assert!(bytes.ends_with(&format!("x{tail}")), "{}", &bytes[bytes.len() - 20..]);
+        assert_eq!(bytes == content, found.remarks.is_empty(), "what is not as it was sent is remarked upon: {head}");
         assert!(matches!(found.fault, Some(Fault::NotWellFormed(_))), "{head}");
     }
 }
@@ -432,7 +433,7 @@ fn most_contents_reach_the_sink_at_once() {
             self.0 += 1;
             Ok(())
         }
-        fn cut(&mut self, _: Range<u64>) -> Result<(), Infallible> {
+        fn replace(&mut self, _: Range<u64>, _: &[u8]) -> Result<(), Infallible> {
             panic!("nothing was written too early")
         }
         fn block(&mut self, _: ContentBlock) -> Result<(), Infallible> {

@@ -163,7 +163,7 @@ fn an_error_of_the_sink_ends_the_decoding() {
         fn write(&mut self, _: &[u8]) -> Result<(), Full> {
             Err(Full)
         }
-        fn cut(&mut self, _: Range<u64>) -> Result<(), Full> {
+        fn replace(&mut self, _: Range<u64>, _: &[u8]) -> Result<(), Full> {
             Ok(())
         }
         fn block(&mut self, _: ContentBlock) -> Result<(), Full> {

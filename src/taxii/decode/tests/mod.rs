@@ -4,6 +4,7 @@ mod contents;
 mod corpus;
 mod errors;
 mod hostile;
+mod long;
 mod messages;
 mod shared;
 
@@ -15,9 +16,10 @@ use crate::taxii::message::Content;
 struct Kept {
     blocks: Vec<(Vec<u8>, ContentBlock)>,
     current: Vec<u8>,
-    /// How often something was written for the current block, or taken back.
+    /// How often something was written for the current block.
     writes: usize,
-    cuts: usize,
+    /// Where something was replaced in it last.
+    replaced: Option<u64>,
 }
 
 impl BlockSink for Kept {
@@ -25,23 +27,23 @@ impl BlockSink for Kept {
 
     fn write(&mut self, bytes: &[u8]) -> Result<(), Infallible> {
         assert!(!bytes.is_empty(), "nothing is not written");
-        assert_eq!(self.cuts, 0, "what is taken back is taken back last");
+        assert_eq!(self.replaced, None, "what is replaced is replaced last");
         self.writes += 1;
         self.current.extend_from_slice(bytes);
         Ok(())
     }
 
-    fn cut(&mut self, range: Range<u64>) -> Result<(), Infallible> {
-        self.cuts += 1;
-        assert_eq!(self.cuts, 1, "one cut for a block");
-        self.current.drain(range.start as usize..range.end as usize);
+    fn replace(&mut self, range: Range<u64>, by: &[u8]) -> Result<(), Infallible> {
+        assert!(!range.is_empty() && self.replaced.is_none_or(|last| range.end <= last), "the last one comes first");
+        self.replaced = Some(range.start);
+        self.current.splice(range.start as usize..range.end as usize, by.iter().copied());
         Ok(())
     }
 
     fn block(&mut self, block: ContentBlock) -> Result<(), Infallible> {
         assert_eq!(block.content.size, self.current.len() as u64);
         self.blocks.push((std::mem::take(&mut self.current), block));
-        (self.writes, self.cuts) = (0, 0);
+        (self.writes, self.replaced) = (0, None);
         Ok(())
     }
 }
