@@ -128,6 +128,7 @@ fn refusal(error: Error<Fault>) -> Refusal {
         Error::Consumer(Fault { at, kind }) => match kind {
             FaultKind::TooDeep(_)
             | FaultKind::TagTooLong(_)
+            | FaultKind::NamesTooLong
             | FaultKind::TooManyAttributes(_)
             | FaultKind::TooManyNamespaces(_)
             | FaultKind::NamespacesTooLong(_) => Refusal::TooLarge { line: at.line, what: kind.to_string() },

@@ -39,6 +39,11 @@ pub fn is_space(byte: u8) -> bool {
     CLASS[usize::from(byte)] & SPACE != 0
 }
 
+/// What stands before the first white space.
+pub(super) fn first_word(bytes: &[u8]) -> &[u8] {
+    &bytes[..bytes.iter().position(|&b| is_space(b)).unwrap_or(bytes.len())]
+}
+
 /// Whether a document may hold a character (production 2).
 pub(super) fn is_xml_char(c: char) -> bool {
     matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{FFFD}' | '\u{10000}'..)

@@ -80,9 +80,12 @@ pub enum FaultKind {
     /// Elements nested deeper than [`Options::depth`](super::Options::depth).
     #[error("elements nested deeper than {0} levels")]
     TooDeep(usize),
-    /// A start tag longer than is read; its element has neither attributes nor namespaces of its own.
+    /// A tag longer than is read; its element has neither attributes nor namespaces of its own.
     #[error("a tag longer than {0} bytes")]
     TagTooLong(usize),
+    /// Names of open elements that are too long for being kept: the end tags of these are counted, not compared.
+    #[error("names of open elements that are too long for being compared")]
+    NamesTooLong,
     /// More attributes on one tag than are read.
     #[error("more than {0} attributes on one element")]
     TooManyAttributes(usize),

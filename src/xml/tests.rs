@@ -378,14 +378,16 @@ fn places_are_told_by_offset_line_and_column() {
 }
 
 #[test]
-fn depth_is_a_fault_and_the_names_of_open_elements_are_limited() {
+fn depth_is_a_fault_and_so_are_names_that_are_too_long() {
     let options = Options { depth: 3, ..Options::default() };
     assert_eq!(read_with(b"<a><a><a/></a></a>", &options).fault, None);
     let deep = read_with(b"<a><a><a><a><a/></a></a></a></a>", &options);
     assert_eq!((deep.fault.map(|fault| fault.kind), deep.result), (Some(FaultKind::TooDeep(3)), Ok(())));
     let endless = "<a>".repeat(2_000_000);
-    let error = read_pieces([endless.as_bytes()], &Options::default()).result.unwrap_err();
-    assert!(matches!(error, Error::Limit { name: "the names of the open elements", .. }), "{error:?}");
+    assert_eq!(read_pieces([endless.as_bytes()], &Options::default()).result, Err(Error::CutShort));
+    let long = ["<", "</"].map(|tag| format!("{tag}{}>", "n".repeat(500_000)).repeat(9)).concat();
+    let long = read_pieces([long.as_bytes()], &Options::default());
+    assert_eq!((long.fault.map(|fault| fault.kind), long.result), (Some(FaultKind::NamesTooLong), Ok(())));
 }
 
 #[test]
@@ -413,6 +415,7 @@ fn a_tag_that_is_too_long_is_a_fault_and_leaves_the_structure_readable() {
         format!("<a><b c='{value}'/>d<e/></a>"),
         format!("<a><b c='{value}/>' d='/'>e<f>g</f></b></a>"),
         format!("<a><b c='{value}'  \n/  ></b></a>"),
+        format!("<a><{value}>d</{value}><{value}/></a{}\n>", " ".repeat(1 << 20)),
     ] {
         let whole = read_pieces([document.as_bytes()], &Options::default());
         assert_eq!(whole.result, Ok(()));

@@ -19,7 +19,7 @@ pub struct Token<'a> {
     pub kind: Kind<'a>,
 }
 
-/// What a token is. Long texts, sections and comments come in several pieces.
+/// What a token is. Long texts, sections, comments and processing instructions come in several pieces.
 #[derive(Clone, Copy, Debug)]
 pub enum Kind<'a> {
     /// A start tag, or an empty-element tag, which is followed by an `End` without bytes.
@@ -34,7 +34,7 @@ pub enum Kind<'a> {
     Section(&'a [u8]),
     /// A piece of a comment.
     Comment,
-    /// A processing instruction.
+    /// A processing instruction, a piece of a long one, or what a too long end tag ends with.
     Instruction,
     /// The XML declaration.
     Declaration,

@@ -461,6 +461,7 @@ fn split<'a>(token: &Token<'a>, length: usize) -> Option<(Token<'a>, Token<'a>)>
     let (head_kind, tail_kind) = match token.kind {
         Kind::Text => (Kind::Text, Kind::Text),
         Kind::Comment => (Kind::Comment, Kind::Comment),
+        Kind::Instruction => (Kind::Instruction, Kind::Instruction),
         // The marks of a section are not cut. What stands in it comes first in a piece.
         Kind::Section(inner) => {
             let (head, tail) = inner.split_at_checked(length)?;

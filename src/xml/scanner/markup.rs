@@ -4,9 +4,9 @@ use std::mem;
 
 use quick_xml::parser::{ElementParser, Parser, PiParser};
 
-use super::names::{Full, MAX_NAMES};
+use super::names::Full;
 use super::{MAX_MARKUP, Progress, Scanner, State, TEXT, Window, illegal};
-use crate::xml::chars::{is_ncname, is_space};
+use crate::xml::chars::{first_word, is_ncname, is_space};
 use crate::xml::error::{Error, FaultKind, shown};
 use crate::xml::tag::Unreadable;
 use crate::xml::token::{Kind, StartTag};
@@ -175,14 +175,17 @@ impl Scanner {
         consumer: &mut C,
     ) -> Progress<C::Error> {
         let end = parser.feed(&window.bytes[at..]).map(|end| at + end + 1);
-        let length = self.pending.len() + end.unwrap_or(window.bytes.len()) - at;
-        if length > MAX_MARKUP
-            && let Some(slash) = self.begin_long_tag(window, consumer)?
-        {
+        if self.grows_too_long(window, at, end) {
+            let slash = self.begin_long_tag(window, consumer)?;
             return self.long_tag(window, at, end, (parser, slash), consumer);
         }
         self.state = State::StartTag(parser);
         self.more(window, at, end, Self::start_tag, consumer)
+    }
+
+    /// Whether the pending token, with what comes next, is longer than is read as a whole.
+    fn grows_too_long(&self, window: Window<'_>, at: usize, end: Option<usize>) -> bool {
+        self.pending.len() + end.unwrap_or(window.bytes.len()) - at > MAX_MARKUP
     }
 
     #[cold]
@@ -198,6 +201,10 @@ impl Scanner {
         consumer: &mut C,
     ) -> Progress<C::Error> {
         let end = memchr::memchr(b'>', &window.bytes[at..]).map(|end| at + end + 1);
+        if self.grows_too_long(window, at, end) {
+            self.begin_long_end_tag(window, consumer)?;
+            return self.long_end_tag(window, at, consumer);
+        }
         self.more(window, at, end, Self::end_tag, consumer)
     }
 
@@ -208,7 +215,12 @@ impl Scanner {
         mut parser: PiParser,
         consumer: &mut C,
     ) -> Progress<C::Error> {
+        let before = parser;
         let end = parser.feed(&window.bytes[at..]).map(|end| at + end + 1);
+        if self.grows_too_long(window, at, end) {
+            self.begin_long_instruction(window, consumer)?;
+            return self.long_instruction(window, at, before, consumer);
+        }
         self.state = State::Instruction(parser);
         self.more(window, at, end, Self::instruction, consumer)
     }
@@ -225,9 +237,6 @@ impl Scanner {
         let to = end.unwrap_or(window.bytes.len());
         self.pending.extend_from_slice(&window.bytes[at..to]);
         self.pending_legal &= window.legal;
-        if self.pending.len() > MAX_MARKUP {
-            return Err(self.too_long(window));
-        }
         if end.is_some() {
             let mut raw = mem::take(&mut self.pending);
             read(self, window, &raw, self.pending_legal, consumer)?;
@@ -284,8 +293,7 @@ impl Scanner {
         }
         self.root_seen = true;
         if let Err(Full) = self.names.push(self.tag.written(raw)) {
-            let at = self.position(window, self.emitted);
-            return Err(Error::Limit { at, name: "the names of the open elements", value: MAX_NAMES as u64 });
+            self.fault(window, self.emitted, FaultKind::NamesTooLong, consumer)?;
         }
         let depth = self.names.depth();
         self.scope.enter(depth);
@@ -329,18 +337,25 @@ impl Scanner {
         self.state = TEXT;
         self.check(window, raw, legal, consumer)?;
         let inner = &raw[2..raw.len() - 1];
-        let name = &inner[..inner.iter().position(|&b| is_space(b)).unwrap_or(inner.len())];
-        let Some(open) = self.names.last() else {
-            return Err(self.broken(window, self.emitted, format!("</{}> without its start tag", shown(name))));
-        };
-        if open != name {
-            let what = format!("</{}> where <{}> should end", shown(name), shown(open));
-            return Err(self.broken(window, self.emitted, what));
-        }
+        let name = first_word(inner);
+        self.pair(window, name, usize::MAX)?;
         if !inner[name.len()..].iter().all(|&b| is_space(b)) {
             self.fault(window, self.emitted, FaultKind::BadTag("something after the name in an end tag"), consumer)?;
         }
         self.end_element(raw, consumer)
+    }
+
+    /// Makes sure that an end tag is the innermost element's, as far as that one's name was kept. So many bytes of the
+    /// names are compared.
+    pub(super) fn pair<E>(&mut self, window: Window<'_>, name: &[u8], compared: usize) -> Result<(), Error<E>> {
+        let what = match self.names.last() {
+            None if self.names.depth() == 0 => format!("</{}> without its start tag", shown(name)),
+            Some(open) if open.iter().take(compared).ne(name.iter().take(compared)) => {
+                format!("</{}> where <{}> should end", shown(name), shown(open))
+            }
+            _ => return Ok(()),
+        };
+        Err(self.broken(window, self.emitted, what))
     }
 
     pub(super) fn end_element<C: Consumer>(&mut self, raw: &[u8], consumer: &mut C) -> Result<(), Error<C::Error>> {
@@ -360,17 +375,28 @@ impl Scanner {
         self.state = TEXT;
         self.check(window, raw, legal, consumer)?;
         let inner = &raw[2..raw.len() - 2];
-        let target = &inner[..inner.iter().position(|&b| is_space(b)).unwrap_or(inner.len())];
+        let target = first_word(inner);
         if target == b"xml" && self.emitted == 0 {
             return match declaration::check(&inner[target.len()..]) {
                 Ok(()) => self.emit(Kind::Declaration, raw, consumer),
                 Err(what) => Err(self.broken(window, 0, what)),
             };
         }
+        self.target(window, target, consumer)?;
+        self.emit(Kind::Instruction, raw, consumer)
+    }
+
+    /// Tells of a target that is none.
+    pub(super) fn target<C: Consumer>(
+        &mut self,
+        window: Window<'_>,
+        target: &[u8],
+        consumer: &mut C,
+    ) -> Result<(), Error<C::Error>> {
         if target.eq_ignore_ascii_case(b"xml") || !is_ncname(target) {
             self.fault(window, self.emitted, FaultKind::BadTarget(shown(target)), consumer)?;
         }
-        self.emit(Kind::Instruction, raw, consumer)
+        Ok(())
     }
 
     /// Reads on in a comment, which ends with the first `--`.

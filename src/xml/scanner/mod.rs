@@ -2,7 +2,7 @@
 //!
 //! Characters are checked a window at a time, which vectorises; only where something is wrong in a window are its
 //! tokens looked at one by one. Tags and processing instructions that reach over the end of what was fed are all that
-//! is ever buffered; texts, sections and comments are handed on in pieces.
+//! is ever buffered, up to a length; texts, sections and comments are handed on in pieces.
 
 mod long;
 mod markup;
@@ -23,7 +23,7 @@ use super::scope::Scope;
 use super::tag::Tag;
 use super::token::{Kind, Token};
 
-/// The longest tag or processing instruction in bytes that is read.
+/// The longest tag or processing instruction in bytes that is read as a whole.
 const MAX_MARKUP: usize = 1 << 20;
 /// What is checked at once; small enough to be in the cache still when it is scanned.
 const WINDOW: usize = 32 << 10;
@@ -67,8 +67,12 @@ enum State {
     LongTag(Within),
     /// In an end tag that begins `pending`.
     EndTag,
+    /// In an end tag that is longer than is read, whose element has ended already.
+    LongEndTag,
     /// In a processing instruction that begins `pending`.
     Instruction(PiParser),
+    /// In a processing instruction that is handed on in pieces.
+    LongInstruction(PiParser),
     /// In a comment; so many `-` stand right before.
     Comment { dashes: usize },
     /// In a CDATA section; up to two `]` that may begin its end are in `pending`.
@@ -175,6 +179,8 @@ impl Scanner {
                 State::StartTag(parser) => self.more_start_tag(window, at, parser, consumer)?,
                 State::LongTag(within) => self.more_long_tag(window, at, within, consumer)?,
                 State::EndTag => self.more_end_tag(window, at, consumer)?,
+                State::LongEndTag => self.long_end_tag(window, at, consumer)?,
+                State::LongInstruction(parser) => self.long_instruction(window, at, parser, consumer)?,
                 State::Instruction(parser) => self.more_instruction(window, at, parser, consumer)?,
                 State::Comment { dashes } => self.comment(window, at, dashes, consumer)?,
                 State::Section => self.section(window, at, consumer)?,

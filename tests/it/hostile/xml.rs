@@ -126,7 +126,7 @@ fn what_is_too_much_is_refused_and_the_limit_named() {
         Row("X23", bytes(response(&nested)), &["limit"]),
         Row("X24", long(format!("{ROOT}><"), big.clone(), 100, ""), &["limit"]),
         Row("X24", long(format!("{ROOT} a='"), big.clone(), 100, ""), &["limit"]),
-        Row("X24", long(format!("{ROOT}><?p "), big.clone(), 1000, "?></t:Poll_Response>"), &["limit"]),
+        Row("X24", long(format!("{ROOT}><?p "), big.clone(), 1000, "?></t:Poll_Response>"), &["max_response"]),
         Row("X24", long(format!("{ROOT}><!--"), big.clone(), 1000, "--></t:Poll_Response>"), &["max_response"]),
         Row("X24", long(open.clone(), spaces.clone(), 1000, "</t:Poll_Response>"), &["max_response"]),
         Row("X24", long(format!("{open}<t:Message>"), big, 1000, "</t:Message></t:Poll_Response>"), &["max_response"]),

@@ -67,6 +67,22 @@ fn nothing_is_lost_of_a_fragment_or_a_faulty_content_however_it_arrives() {
 }
 
 #[test]
+fn nothing_is_lost_of_markup_that_is_longer_than_is_read() {
+    let long = "n".repeat(1 << 20);
+    let spaces = " ".repeat(1 << 20);
+    for content in [format!("<{long}>x</{long}>"), format!("<a>x</a{spaces}\n>"), format!("<a/><?p {long}?><b/>")] {
+        let (bytes, found) = cut_anyhow(Limits::default(), &content);
+        assert!(bytes == content, "{} bytes of {}", bytes.len(), content.len());
+        assert_eq!(found.fault.is_none(), found.fragment);
+    }
+    let (bytes, found) = cut_anyhow(Limits::default(), &format!("<?p {long}?>{spaces}<a><?p {long}?></a><?p {long}?>"));
+    assert!(bytes.replace(DECLARED, "") == format!("<a><?p {long}?></a>"), "{} bytes", bytes.len());
+    assert_eq!((found.format, found.fault), (Format::Xml, None));
+    let (_, found) = cut_anyhow(Limits::default(), &format!("<a><?p {long}\u{1}{long}?></a>"));
+    assert!(matches!(found.fault, Some(Fault::NotWellFormed(_))));
+}
+
+#[test]
 fn what_stands_around_a_root_or_a_text_is_taken_back() {
     for seed in 0..40 {
         fastrand::seed(seed);
