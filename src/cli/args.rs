@@ -219,7 +219,8 @@ pub(super) struct PollArguments {
     #[arg(long, value_name = "URL", requires = "collection", value_parser = address::service)]
     pub(super) url: Option<Url>,
     /// The collection that is polled at the URL.
-    #[arg(long, value_name = "NAME", requires = "url", value_parser = NonEmptyStringValueParser::new())]
+    #[arg(long, value_name = "NAME", requires = "url", conflicts_with = "feed")]
+    #[arg(value_parser = NonEmptyStringValueParser::new())]
     pub(super) collection: Option<String>,
     /// From here on, exclusive: a time (RFC 3339) or how long ago, such as 12h or 30d [default: the saved cursor of
     /// the feed, else its `start`; with --url: the beginning of the collection].

@@ -132,6 +132,8 @@ fn options_of_how_to_reach_a_server_belong_to_a_url() {
     bench.bare(["discover", "ftp://x/"]).ended(2).complained("https://");
     bench.bare(["poll", "--url", &url]).ended(2).complained("--collection");
     bench.bare(["poll", "indicators", "--url", &url, "--collection", "x"]).ended(2).complained("--url");
+    bench.run(["poll", "indicators", "--collection", "x"]).ended(2).complained("--collection");
+    bench.run(["push", "partner", "a.xml", "--collection", "x"]).ended(2).complained("--url");
     for arguments in [
         &["discover", "http://sensor:hunter2@127.0.0.1/"][..],
         &["poll", "--url", "http://sensor:hunter2@127.0.0.1/", "--collection", "default"],
