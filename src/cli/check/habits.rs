@@ -17,9 +17,9 @@ use crate::taxii::Version;
 use crate::taxii::decode::BlockSink;
 use crate::taxii::exchange::{believed, server_now};
 use crate::taxii::message::{
-    Body, ContentBinding, ContentBlock, Parameters, PollRequest, PollResponse, RecordCount, ResponseType,
+    Body, ContentBinding, ContentBlock, Parameters, PollRequest, PollResponse, RecordCount, ResponseType, StatusMessage,
 };
-use crate::taxii::status;
+use crate::taxii::status::{self, Class, Reaction, StatusType};
 use crate::taxii::time::{Timestamp, earlier};
 
 /// The range that is asked for is this long: what it holds does not matter, and none of it is to cost the server much.
@@ -92,6 +92,8 @@ pub(super) async fn findings(about: &mut About, subject: &Subject<'_>) {
         Err(Trouble::Unreadable { url, what }) => return about.unanswered(&PeerError::Unreadable { url, what }),
     };
     let answer = exchanged.answer(now);
+    let Reaction { class, words } = status::react(&answer);
+    let words = shown(peer, &words);
     match exchanged.body.as_ref().map(|(message, _)| &message.body) {
         Ok(Body::PollResponse(response)) => {
             count(about, response, subject.is_set);
@@ -100,18 +102,25 @@ pub(super) async fn findings(about: &mut About, subject: &Subject<'_>) {
                 ends(about, peer, response, &Asked { begin, end, now });
             }
         }
-        Ok(Body::Status(_)) if !answer.is_unauthorized() => {
-            let words = shown(peer, &status::react(&answer).words);
+        Ok(Body::Status(status)) if is_about_counting(status, class) => {
             about.warning(
                 format!("the Poll Service refuses COUNT_ONLY: {words}"),
                 format!("if its polls succeed, {NO_COUNT}"),
             );
         }
-        _ => {
-            let reaction = status::react(&answer);
-            let (url, words) = (exchanged.url.to_string(), shown(peer, &reaction.words));
-            about.unanswered(&PeerError::Refused { url, words, class: reaction.class });
+        Ok(Body::Status(_)) if matches!(class, Class::Retry { .. }) => {
+            about.warning(format!("the Poll Service puts the question off: {words}"), "check again later");
         }
+        _ => about.unanswered(&PeerError::Refused { url: exchanged.url.to_string(), words, class }),
+    }
+}
+
+/// Whether what is refused may be the count alone. Whatever else a server says it would say of a poll, too.
+fn is_about_counting(status: &StatusMessage, class: Class) -> bool {
+    match StatusType::of(&status.status_type) {
+        StatusType::BadMessage => true,
+        StatusType::Failure | StatusType::Other => class != Class::Admin,
+        _ => false,
     }
 }
 

@@ -45,10 +45,14 @@ fn content_in_spite_of_the_question_is_not_read_to_its_end() {
 }
 
 #[test]
-fn a_refusal_to_count_is_a_warning_and_a_refusal_of_the_credentials_a_problem() {
+fn a_refusal_to_count_is_a_warning_and_a_refusal_of_any_poll_a_problem() {
     found_with(Act::status("UNSUPPORTED_RESPONSE_TYPE"), 0, "warning", "refuses COUNT_ONLY: ");
     found_with(Act::status("FAILURE"), 0, "warning", "refuses COUNT_ONLY: ");
-    found_with(Act::status("UNAUTHORIZED"), 1, "problem", "UNAUTHORIZED");
+    found_with(Act::status("BAD_MESSAGE"), 0, "warning", "refuses COUNT_ONLY: ");
+    found_with(Act::status("RETRY"), 0, "warning", "puts the question off: ");
+    for status in ["UNAUTHORIZED", "DENIED", "NOT_FOUND", "POLLING_UNSUPPORTED", "UNSUPPORTED_PROTOCOL"] {
+        found_with(Act::status(status), 1, "problem", status);
+    }
     found_with(Act::http(404, "text/html", "gone"), 1, "problem", "404");
 }
 
