@@ -1,38 +1,48 @@
 //! Directories that are one, or inside one another, because of a symbolic link: what one side writes the other would
-//! take for its own. Where the paths alone say so, the configuration is refused before.
+//! take for its own. Where the paths alone say so, the configuration is refused anyhow.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-use crate::config::Config;
+use crate::config::{Clash, Config, join};
 use crate::store::disk::real;
 
-/// Refuses a configuration whose directories are not really apart from each other.
-pub(super) fn check(config: &Config) -> Result<(), String> {
+/// A directory: its key, its path as it is written, and the path that leads there without a link.
+struct Directory<'c> {
+    key: String,
+    path: &'c Path,
+    real: PathBuf,
+}
+
+/// Finds the directories of a configuration that are not really apart from each other.
+pub(super) fn clashes(config: &Config) -> Vec<Clash> {
     let directories = directories(config);
+    let mut clashes = Vec::new();
     let mut known: HashMap<&Path, &str> = HashMap::new();
-    for (key, path, real) in &directories {
-        if let Some(other) = known.insert(real, key) {
-            return Err(clash(key, path, real, &format!("the same directory as {other}")));
+    for directory in &directories {
+        match known.get(directory.real.as_path()) {
+            Some(other) => clashes.push(directory.clash(other, "the same directory as")),
+            None => drop(known.insert(&directory.real, &directory.key)),
         }
     }
-    for (key, path, real) in &directories {
-        if let Some(other) = real.ancestors().skip(1).find_map(|outer| known.get(outer)) {
-            return Err(clash(key, path, real, &format!("inside {other}")));
-        }
+    for directory in &directories {
+        let outer = directory.real.ancestors().skip(1).filter_map(|outer| known.get(outer));
+        clashes.extend(outer.map(|other| directory.clash(other, "inside")));
     }
-    Ok(())
+    clashes
 }
 
-/// The key of each directory, its path as it is written, and the path that leads there without a link.
-fn directories(config: &Config) -> Vec<(String, &Path, PathBuf)> {
-    let outputs = config.feeds.iter().map(|(name, feed)| (format!("feeds.{name}.output"), feed.output.as_path()));
-    let drops = config.drops.iter().map(|(name, drop)| (format!("drops.{name}.path"), drop.path.as_path()));
+fn directories(config: &Config) -> Vec<Directory<'_>> {
     let state_dir = ("state_dir".to_owned(), config.state_dir.as_path());
-    std::iter::once(state_dir).chain(outputs).chain(drops).map(|(key, path)| (key, path, real(path))).collect()
+    let outputs = config.feeds.iter().map(|(name, feed)| (join(&join("feeds", name), "output"), feed.output.as_path()));
+    let drops = config.drops.iter().map(|(name, drop)| (join(&join("drops", name), "path"), drop.path.as_path()));
+    let all = std::iter::once(state_dir).chain(outputs).chain(drops);
+    all.map(|(key, path)| Directory { key, path, real: real(path) }).collect()
 }
 
-fn clash(key: &str, path: &Path, real: &Path, how: &str) -> String {
-    let (path, real) = (path.display(), real.display());
-    format!("{key}: {path} leads to {real}, {how}; allowed: directories apart from each other")
+impl Directory<'_> {
+    fn clash(&self, other: &str, how: &str) -> Clash {
+        let how = format!("leads to {}, {how}", self.real.display());
+        Clash { key: self.key.clone(), path: self.path.to_owned(), other: other.to_owned(), how }
+    }
 }

@@ -172,9 +172,7 @@ fn read_config(file: &Path) -> Result<Loaded, String> {
     let bytes = disk::read_small(file, LONGEST)
         .map_err(|error| format!("cannot {error}; name another file with --config FILE or TAXII_SYNC_CONFIG"))?;
     let text = String::from_utf8(bytes).map_err(|_| format!("{} is not UTF-8 text", file.display()))?;
-    let loaded = Config::parse(&text, &file.display().to_string()).map_err(|mistakes| mistakes.to_string())?;
-    apart::check(&loaded.config).map_err(|clash| format!("{}: {clash}", file.display()))?;
-    Ok(loaded)
+    Config::parse_and_look(&text, &file.display().to_string(), apart::clashes).map_err(|mistakes| mistakes.to_string())
 }
 
 /// What is worth a word in a configuration, with its place. A literal secret is, where others can read the file.

@@ -37,6 +37,8 @@ pub use kind::nearest;
 pub use mistake::{Mistake, Mistakes, Warning};
 pub use model::*;
 pub use schema::schema;
+pub use together::Clash;
+pub use walk::join;
 
 use section::Section;
 use source::Source;
@@ -60,6 +62,19 @@ impl Config {
     /// # Errors
     /// All mistakes of the file at once.
     pub fn parse(text: &str, file_name: &str) -> Result<Loaded, Mistakes> {
+        Config::parse_and_look(text, file_name, |_| Vec::new())
+    }
+
+    /// Reads a configuration. `look` looks at the directories themselves, and says which of them clash although their
+    /// paths are apart; those without a mistake count.
+    ///
+    /// # Errors
+    /// All mistakes of the file at once.
+    pub fn parse_and_look(
+        text: &str,
+        file_name: &str,
+        look: impl FnOnce(&Config) -> Vec<Clash>,
+    ) -> Result<Loaded, Mistakes> {
         if text.len() > LONGEST_FILE {
             let what = format!("a file of {} bytes; allowed: at most {LONGEST_FILE}", text.len());
             let mistake = Mistake { line: 1, column: 1, key: String::new(), what, excerpt: None };
@@ -72,6 +87,7 @@ impl Config {
         let config = tables::config(&mut Section::open(&mut walk, String::new(), keys::FILE, tree.get_ref(), 0..0));
         if errors.is_empty() {
             together::check(&mut walk, &config);
+            together::note_clashes(&mut walk, &look(&config));
         }
         let warnings = walk.finish(&source, file_name, tree.get_ref(), syntax::mistakes(&source, &errors))?;
         Ok(Loaded { config, warnings })

@@ -23,7 +23,7 @@ pub(super) fn mistakes(source: &Source<'_>, errors: &[Error]) -> Vec<Mistake> {
     let mistake = |error: &Error| {
         let (line, column) = source.position(at(error));
         let text = source.line(at(error));
-        let header = table(text).filter(|_| error.message() == TWICE);
+        let header = table(text).or_else(|| dotted(text)).filter(|_| error.message() == TWICE);
         let what = match error.message() {
             TWICE => "found twice; allowed: once".to_owned(),
             _ if is_bare_word(text) => "not TOML: a text must stand in quotes".to_owned(),
@@ -61,6 +61,15 @@ fn key(line: &str) -> String {
 fn table(line: &str) -> Option<String> {
     let name = line.trim_start().strip_prefix('[')?.split(']').next()?;
     name.chars().all(|c| c.is_ascii_graphic()).then(|| name.trim_matches('[').to_owned())
+}
+
+/// The key of a line, if it is a dotted one below a table of ours.
+fn dotted(line: &str) -> Option<String> {
+    let key = line.split_once('=')?.0.trim();
+    let (table, _) = key.split_once('.')?;
+    let is_bare = key.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c));
+    (is_bare && keys::FILE.iter().any(|known| known.written_as().iter().any(|name| name == table)))
+        .then(|| key.to_owned())
 }
 
 fn is_known(name: &str, keys: &[Key]) -> bool {

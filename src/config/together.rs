@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
+use std::ops::Range;
 use std::path::{Component, Path, PathBuf};
 
 use url::{Host, Url};
@@ -234,13 +235,49 @@ fn directories<'c>(walk: &Walk, config: &'c Config) -> Vec<Directory<'c>> {
 
 /// Notes a clash at the key that stands in the file; `state_dir` may be there only by default.
 fn clash(walk: &mut Walk, directory: &Directory<'_>, other: &str, how: &str) {
-    let path = quoted(&directory.path.to_string_lossy());
+    if let Some((span, key, what)) = told(walk, &directory.key, directory.path, other, how) {
+        walk.mistake(span, key, what);
+    }
+}
+
+/// Where a clash is told, and how.
+fn told<'k>(
+    walk: &Walk,
+    key: &'k str,
+    path: &Path,
+    other: &'k str,
+    how: &str,
+) -> Option<(Range<usize>, &'k str, String)> {
+    let path = quoted(&path.to_string_lossy());
     let allowed = "allowed: directories apart from each other";
-    if let Some(span) = walk.sound(&directory.key) {
-        walk.mistake(span, &directory.key, format!("found {path} ({how} {other}); {allowed}"));
-    } else if let Some(span) = walk.sound(other) {
-        let key = &directory.key;
-        walk.mistake(span, other, format!("found with {key}, by default {path}, {how} it; {allowed}"));
+    if let Some(span) = walk.sound(key) {
+        return Some((span, key, format!("found {path} ({how} {other}); {allowed}")));
+    }
+    let span = walk.sound(other)?;
+    Some((span, other, format!("found with {key}, by default {path}, {how} it; {allowed}")))
+}
+
+/// Two directories that are not apart from each other, which only a look at them tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clash {
+    /// The key of the one.
+    pub key: String,
+    /// Its path as it is written.
+    pub path: PathBuf,
+    /// The key of the other.
+    pub other: String,
+    /// How they clash, in words that the other's key can follow: "leads to /a/b, inside".
+    pub how: String,
+}
+
+/// Notes all clashes of directories whose keys were read without a mistake so far.
+pub(super) fn note_clashes(walk: &mut Walk, clashes: &[Clash]) {
+    let counts = |key: &str| walk.sound(key).is_some() || (key == "state_dir" && !walk.is_written(key));
+    let clashes = clashes.iter().filter(|clash| counts(&clash.key) && counts(&clash.other));
+    let told: Vec<_> =
+        clashes.filter_map(|clash| told(walk, &clash.key, &clash.path, &clash.other, &clash.how)).collect();
+    for (span, key, what) in told {
+        walk.mistake(span, key, what);
     }
 }
 

@@ -83,6 +83,7 @@ fn broken_toml() {
             ("state_dir = \"/a\"\n▸state_dir = \"/b\"\n", &["state_dir: found twice"]),
             ("[servers.a]\n[servers.▸a]\n", &["servers.a: found twice"]),
             ("[log]\n[▸log]\n", &["log: found twice"]),
+            ("feeds.a.server = \"x\"\nfeeds.▸a = {}\n", &["feeds.a: found twice"]),
             ("state_dir = \"/a\" ▸\"/b\"\n", &["not TOML", "newline"]),
             ("a = {▸", &["not TOML"]),
         ],

@@ -83,10 +83,24 @@ fn directories_that_a_link_makes_one_are_a_mistake() {
         std::fs::create_dir_all(bench.path(outgoing)).unwrap();
         std::os::unix::fs::symlink(bench.path(outgoing), bench.path("outgoing")).unwrap();
         for command in ["check", "status"] {
-            bench.run([command]).ended(2).complained(&format!("{how} feeds.indicators.output; allowed: "));
+            bench.run([command]).ended(2).complained(&format!("{how} feeds.indicators.output); allowed: "));
         }
         std::fs::remove_file(bench.path("outgoing")).unwrap();
     }
+    let feed = |name: &str, output: &str| {
+        let output = bench.path(output);
+        format!("[feeds.\"{name}\"]\nserver = \"hub\"\ncollection = \"default\"\noutput = {output:?}\n")
+    };
+    for (link, to) in [("outgoing", "output"), ("link", "real"), ("other", "real")] {
+        std::fs::create_dir_all(bench.path(to)).unwrap();
+        std::os::unix::fs::symlink(bench.path(to), bench.path(link)).unwrap();
+    }
+    bench.configure("every = \"1s\"", &[feed("a.b", "real"), feed("c", "link"), feed("d", "other/in")].concat());
+    let ran = bench.run(["check"]).ended(2).complained("feeds.indicators.every");
+    let ran = ran.complained("the same directory as feeds.indicators.output)");
+    ran.complained("the same directory as feeds.\"a.b\".output)").complained("inside feeds.\"a.b\".output)");
+    std::fs::remove_file(bench.path("outgoing")).unwrap();
+    bench.configure("", "");
     std::fs::create_dir(bench.path("elsewhere")).unwrap();
     std::os::unix::fs::symlink(bench.path("elsewhere"), bench.path("outgoing")).unwrap();
     bench.run(["check"]).ended(0);
