@@ -56,6 +56,11 @@ pub(super) fn is_address(server: &str) -> bool {
     server.contains("://")
 }
 
+/// What an address without a scheme lacks.
+pub(super) fn with_scheme(server: &str) -> String {
+    format!("an address begins with http:// or https://, as http://{}", repeated(server))
+}
+
 fn address(text: &str, schemes: &[&str]) -> Result<Url, String> {
     let allowed = || {
         format!("an address begins with {}", schemes.iter().map(|s| format!("{s}://")).collect::<Vec<_>>().join(" or "))

@@ -76,6 +76,9 @@ struct Sent {
 pub(super) fn push(file: &Path, arguments: &PushArguments) -> Result<End> {
     let mut sending = Sending::new(file, arguments)?;
     let say = Say::new(arguments.output.json);
+    if sending.destinations() != sending.collections {
+        Say::new(true).line("warning: no collection is named: TAXII 1.0 has no Destination_Collection_Name");
+    }
     let outcomes = runtime()?.block_on(sending.run(&say))?;
     if arguments.output.json {
         let files: Vec<Value> = outcomes.iter().map(Outcome::to_json).collect();

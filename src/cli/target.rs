@@ -35,8 +35,14 @@ impl Target {
                 address::service(server).map_err(|why| Trouble::wrong(format!("SERVER cannot be used: {why}")))?;
             return Target::at(&url, ServiceType::Discovery, access, keep);
         }
+        // Names have neither colons nor slashes; dots they may have.
+        if server.contains([':', '/']) {
+            let meant = address::with_scheme(server);
+            return Err(Trouble::wrong(format!("SERVER is neither a name nor a URL: {meant}")));
+        }
         by_name_alone(access, "SERVER is a URL")?;
-        let config = load(file)?.config;
+        let hint = if server.contains('.') { address::with_scheme(server) } else { String::new() };
+        let config = load(file).map_err(|trouble| Trouble { hint, ..trouble })?.config;
         let settings = named(&config.servers, "server", server, file)?;
         Ok(Target { name: Some(server.to_owned()), peer: peer(server, settings, keep)? })
     }

@@ -134,6 +134,9 @@ fn options_of_how_to_reach_a_server_belong_to_a_url() {
     bench.bare(["poll", "indicators", "--url", &url, "--collection", "x"]).ended(2).complained("--url");
     bench.run(["poll", "indicators", "--collection", "x"]).ended(2).complained("--collection");
     bench.run(["push", "partner", "a.xml", "--collection", "x"]).ended(2).complained("--url");
+    bench.bare(["discover", "127.0.0.1:18431"]).ended(2).complained("http://127.0.0.1:18431");
+    bench.bare(["collections", "taxii.example.org/services"]).ended(2).complained("http://");
+    bench.bare(["discover", "taxii.example.org", "--config", "missing.toml"]).ended(2).complained("http://");
     for arguments in [
         &["discover", "http://sensor:hunter2@127.0.0.1/"][..],
         &["poll", "--url", "http://sensor:hunter2@127.0.0.1/", "--collection", "default"],

@@ -104,7 +104,7 @@ fn a_message_of_version_1_0_names_no_collections() {
     let bench = with_files(Bench::new());
     let url = bench.practice.url("inbox");
     let arguments = ["push", "--url", &url, "--collection", "default", "--taxii", "1.0", "--dry-run", "a.xml"];
-    let ran = bench.bare(arguments).ended(0);
+    let ran = bench.bare(arguments).ended(0).complained("no Destination_Collection_Name");
     assert!(ran.out.ends_with(&format!("to {url}\n")), "{}", ran.out);
     let answer = bench.bare([&arguments[..], &["--json"]].concat()).ended(0).json();
     assert_eq!(answer["collections"], serde_json::json!([]));
