@@ -131,6 +131,9 @@ impl Locked {
             (Some(_), None) => "everything is handed over again",
         };
         Say::new(false).line(&format!("{}: {after} (before: {before}); {again}", self.name));
+        if row.data_set {
+            Say::new(true).line("its collection is a DATA_SET, which is asked for whole: the cursor has no effect");
+        }
         Ok(End::Good)
     }
 }

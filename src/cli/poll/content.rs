@@ -163,7 +163,11 @@ fn tell(wanted: &Wanted, fetched: &Fetched, directory: &Path, as_json: bool) -> 
     let upto = row.cursor.as_ref().map(|cursor| cursor.text.as_str());
     let say = Say::new(as_json);
     let (from, files, bytes) = (wanted.from(), counted(row.files_total, "file"), progress::bytes(row.bytes_total));
-    let range = upto.map_or_else(|| format!("from {from}"), |upto| format!("from {from} up to {upto}"));
+    let range = match upto {
+        _ if row.data_set => "the whole DATA_SET".to_owned(),
+        Some(upto) => format!("from {from} up to {upto}"),
+        None => format!("from {from}"),
+    };
     say.line(&format!("{}: {files}, {bytes} in {} ({range})", wanted.shown(), directory.display()));
     if row.empty_total > 0 {
         say.line(&format!("without content: {}", counted(row.empty_total, "content block")));
@@ -185,7 +189,7 @@ fn tell(wanted: &Wanted, fetched: &Fetched, directory: &Path, as_json: bool) -> 
             "server": wanted.target.name,
             "collection": wanted.settings.collection,
             "directory": directory.display().to_string(),
-            "since": wanted.since.as_ref().map(|since| &since.text),
+            "since": wanted.since.as_ref().filter(|_| !row.data_set).map(|since| &since.text),
             "until": upto,
             "files": row.files_total,
             "bytes": row.bytes_total,

@@ -8,11 +8,11 @@ use crate::cli::output::{Say, json as print};
 use crate::cli::services::{headers_json, redacted, shown, tell_headers};
 use crate::cli::{End, Result, Trouble, progress, runtime};
 use crate::config::units;
-use crate::peer::{Peer, PeerError};
+use crate::peer::PeerError;
 use crate::taxii::Version;
 use crate::taxii::exchange::{self, Pace, Plan, Poll};
 use crate::taxii::message::{
-    Body, CollectionType, ContentBinding, Header, Parameters, PollResponse, RecordCount, ResponseType, ServiceType,
+    Body, ContentBinding, Header, Parameters, PollResponse, RecordCount, ResponseType, ServiceType,
 };
 
 /// Asks with COUNT_ONLY. A server may leave the count out (Services Specification 1.1, section 4.4.9).
@@ -21,7 +21,7 @@ pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Resul
         return Err(Trouble::failed("TAXII 1.0 has no way to ask for a count", "poll without --count"));
     }
     let words = || format!("asking {}", wanted.target.shown());
-    let (header, response) = runtime()?.block_on(progress::shown(words, ask(wanted, now)))?;
+    let (header, response, is_set) = runtime()?.block_on(progress::shown(words, ask(wanted, now)))?;
     let text = match response.record_count {
         Some(RecordCount { count, partial: false }) => count.to_string(),
         Some(RecordCount { count, partial: true }) => format!("at least {count}"),
@@ -38,7 +38,7 @@ pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Resul
             "feed": wanted.feed,
             "server": wanted.target.name,
             "collection": wanted.settings.collection,
-            "since": wanted.since.as_ref().map(|since| &since.text),
+            "since": wanted.since.as_ref().filter(|_| !is_set).map(|since| &since.text),
             "until": response.end_as_written(),
             "count": response.record_count.map(|record| record.count),
             "partial": response.record_count.is_some_and(|record| record.partial),
@@ -50,7 +50,7 @@ pub(super) fn count(wanted: &Wanted, now: DateTime<Utc>, as_json: bool) -> Resul
     Ok(End::Good)
 }
 
-async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<(Header, PollResponse), PeerError> {
+async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<(Header, PollResponse, bool), PeerError> {
     let (peer, settings) = (&wanted.target.peer, &wanted.settings);
     let address = peer.address(ServiceType::Poll, Some(&settings.collection)).await?;
     let binding = |id: &String| ContentBinding { id: id.clone(), subtypes: Vec::new() };
@@ -66,10 +66,11 @@ async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<(Header, PollRespons
         },
         patience: std::time::Duration::ZERO,
     };
-    let range = if is_set(peer, &settings.collection).await { None } else { range(wanted).await };
+    let is_set = wanted.is_set().await;
+    let range = if is_set { None } else { range(wanted).await };
     let (message, url) = peer.ask(&address.url, Poll::new(plan, range, now).request()).await?;
     match message.body {
-        Body::PollResponse(response) => Ok((message.header, response)),
+        Body::PollResponse(response) => Ok((message.header, response, is_set)),
         other => {
             let what = format!("a {} where a count was asked for", other.name(message.version));
             Err(PeerError::Unreadable { url: url.to_string(), what })
@@ -86,10 +87,4 @@ async fn range(wanted: &Wanted) -> Option<exchange::Range> {
         precision: peer.precision,
     };
     exchange::ask(None, wanted.since.as_ref().map(|since| since.at), wanted.end().await, &pace)
-}
-
-/// A server that does not describe the collection is asked for a range of it.
-async fn is_set(peer: &Peer, collection: &str) -> bool {
-    let described = peer.collection(collection).await.ok().flatten();
-    described.is_some_and(|described| described.collection_type == CollectionType::DataSet)
 }

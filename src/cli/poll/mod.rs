@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use super::args::PollArguments;
 use super::target::{self, Target};
-use super::{End, Result, Trouble, load};
+use super::{End, Result, Trouble, load, progress, runtime};
 use crate::agent;
 use crate::clock::Clock;
 use crate::config::{self, Config, LogFormat, Start};
@@ -17,8 +17,11 @@ use crate::observe;
 use crate::poll;
 use crate::store::ledger::Ledger;
 use crate::taxii::exchange;
-use crate::taxii::message::{Query, ServiceType};
+use crate::taxii::message::{CollectionType, Query, ServiceType};
 use crate::taxii::time::{Precision, Timestamp, earlier, later};
+
+/// Why from there.
+const AS_ASKED: &str = "as asked";
 
 /// What is polled, and how far.
 struct Wanted {
@@ -44,6 +47,13 @@ pub(super) fn poll(file: &Path, arguments: &PollArguments) -> Result<End> {
         (None, None) => return Err(Trouble::wrong("name a feed, or give --url and --collection")),
     };
     wanted.check(now)?;
+    if let Some(option) = wanted.asked_times() {
+        let words = || format!("asking {}", wanted.target.shown());
+        if runtime()?.block_on(progress::shown(words, wanted.is_set())) {
+            let words = format!("{} is a DATA_SET, which is asked for whole: leave out {option}", wanted.shown());
+            return Err(Trouble::wrong(words));
+        }
+    }
     // What the walk remarks belongs to the answer, the rest of its log does not.
     let log = config::Log { level: "warn".to_owned(), format: LogFormat::Text };
     observe::start_log(&log).map_err(Trouble::wrong)?;
@@ -57,7 +67,7 @@ impl Wanted {
         let settings = target::feed(&config, name, file)?.clone();
         let query = agent::query(name, &settings)?;
         let (since, because) = match &arguments.since {
-            Some(since) => (Some(since.timestamp(now)), "as asked"),
+            Some(since) => (Some(since.timestamp(now)), AS_ASKED),
             None => match saved_cursor(&config, name, &poll::identity(&settings, query.as_ref()))? {
                 Some(cursor) => (Some(cursor), "the saved cursor"),
                 None => (start(&settings.start, now), "`start` of the feed"),
@@ -86,7 +96,7 @@ impl Wanted {
             settings,
             query: None,
             since: arguments.since.as_ref().map(|since| since.timestamp(now)),
-            because: "as asked",
+            because: AS_ASKED,
             until: arguments.until.as_ref().map(|until| until.instant(now)),
         })
     }
@@ -100,11 +110,23 @@ impl Wanted {
                 self.because,
                 Timestamp::new(until, Precision::Micros).text
             ))),
-            None if since.at >= now && self.because == "as asked" => {
+            None if since.at >= now && self.because == AS_ASKED => {
                 Err(Trouble::wrong(format!("--since {} is in the future", since.text)))
             }
             _ => Ok(()),
         }
+    }
+
+    /// The option that asks for a range.
+    fn asked_times(&self) -> Option<&'static str> {
+        let since = self.since.as_ref().filter(|_| self.because == AS_ASKED);
+        since.map(|_| "--since").or(self.until.map(|_| "--until"))
+    }
+
+    /// Whether the collection is a DATA_SET. A server that does not describe it is asked for a range of it.
+    async fn is_set(&self) -> bool {
+        let described = self.target.peer.collection(&self.settings.collection).await.ok().flatten();
+        described.is_some_and(|described| described.collection_type == CollectionType::DataSet)
     }
 
     /// Up to where by the server's clock, which tells whole seconds only: what came in the present one is wanted too.

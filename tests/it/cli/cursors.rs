@@ -2,6 +2,8 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use taxii_sync::practice::CollectionSpec;
+
 use super::{Bench, until};
 
 /// A bench whose agent has handed over two samples.
@@ -108,6 +110,15 @@ fn the_next_poll_goes_on_from_the_cursor_that_was_set() {
     bench.run(["cursor", "set", "indicators", "2s"]).ended(0);
     bench.run(["run", "--once"]).ended(0);
     assert_eq!(bench.listed("output").len(), 0, "what lies before the cursor is stepped over");
+}
+
+#[test]
+fn a_cursor_that_has_no_effect_on_a_data_set_is_said_to_have_none() {
+    let bench = Bench::with(|options| options.collections = vec![CollectionSpec::set("default")]);
+    bench.run(["run", "--once"]).ended(0);
+    bench.run(["cursor", "set", "indicators", "1h"]).ended(0).complained("is a DATA_SET");
+    let feed = polled().run(["cursor", "set", "indicators", "1h"]).ended(0);
+    assert!(!feed.err.contains("DATA_SET"), "{}", feed.err);
 }
 
 #[test]

@@ -195,10 +195,24 @@ fn a_count_that_is_not_provided_is_no_failure() {
 fn a_data_set_is_asked_for_whole() {
     let bench = Bench::with(|options| options.collections = vec![CollectionSpec::set("default")]);
     bench.publish("default", 2);
-    bench.run(["poll", "indicators", "--to", "set"]).ended(0).said("2 files");
+    bench.run(["poll", "indicators", "--to", "set"]).ended(0).said("2 files").said("(the whole DATA_SET)");
     let asked = poll_requests(&bench).pop().unwrap();
     assert_eq!((asked.begin, asked.end), (None, None));
     bench.run(["poll", "indicators", "--count"]).ended(0).said("2");
+    for more in [&["--json", "--to", "again"][..], &["--json", "--count"]] {
+        let answer = bench.run([&["poll", "indicators"], more].concat()).ended(0).json();
+        assert_eq!(answer["since"], serde_json::Value::Null, "{answer}");
+    }
+}
+
+#[test]
+fn a_data_set_has_no_range_that_could_be_asked_for() {
+    let bench = Bench::with(|options| options.collections = vec![CollectionSpec::set("default")]);
+    for (option, more) in [("--since", &["--since", "1h"][..]), ("--until", &["--until", "30m", "--count"])] {
+        let ran = bench.run([&["poll", "indicators"], more].concat()).ended(2);
+        ran.complained("is a DATA_SET").complained(option);
+    }
+    assert_eq!(bench.asked("Poll_Request"), 0);
 }
 
 #[test]
