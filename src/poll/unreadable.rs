@@ -4,6 +4,7 @@
 use super::result::Why;
 use super::{Failure, Feed, Setting};
 use crate::observe::lines;
+use crate::store::output::Staging;
 use crate::taxii::exchange::Range;
 use crate::taxii::time::Timestamp;
 
@@ -31,11 +32,14 @@ impl Feed {
         Ok(rest)
     }
 
-    /// A connection that breaks every time says nothing about the content: to step past that would lose it.
+    /// A connection that breaks every time says nothing about the content: to step past that would lose it. A poll by
+    /// hand has a range of its own: to move the saved cursor there would lose what lies between.
     fn cannot_be_halved(&self, unreadable: &Unreadable) -> Failure {
         let Unreadable { range, why } = unreadable;
         let hint = if why.cut {
             "the connection breaks within every reply: look at the network, and at the proxies on the way".to_owned()
+        } else if self.manner.staging != Staging::Kept {
+            format!("leave it out: poll up to it with --until, and from behind it with --since {}", range.end.text)
         } else {
             format!("step past it with `taxii-sync cursor set {} {}`", self.name, range.end.text)
         };

@@ -216,6 +216,18 @@ fn a_data_set_has_no_range_that_could_be_asked_for() {
 }
 
 #[test]
+fn what_cannot_be_read_is_left_out_by_range_and_no_cursor_is_moved() {
+    let bench = Bench::new();
+    bench.practice.forever(Service::Poll, Act::bytes("<!DOCTYPE a><a/>"));
+    let ran = bench.run(["poll", "indicators", "--since", "10s", "--to", "none", "--json"]).ended(1);
+    for ran in [ran, poll_url(&bench, &["--since", "10s", "--to", "none", "--json"]).ended(1)] {
+        let error = ran.json()["error"].as_str().unwrap().to_owned();
+        assert!(error.contains("one second alone") && error.contains("--since 20"), "{error}");
+        assert!(!error.contains("cursor set") && !ran.err.contains("cursor set"), "{error}");
+    }
+}
+
+#[test]
 fn a_poll_that_fails_says_so_and_leaves_nothing_half_written() {
     let bench = Bench::new();
     bench.publish("default", 2);
