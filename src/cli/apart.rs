@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use crate::config::{Clash, Config, join};
 use crate::store::disk::real;
 
+const STATE_DIR: &str = "state_dir";
+/// A file, which may lie in the state directory.
+const TEXTFILE: &str = "metrics.textfile";
+
 /// A directory: its key, its path as it is written, and the path that leads there without a link.
 struct Directory<'c> {
     key: String,
@@ -25,15 +29,18 @@ pub(super) fn clashes(config: &Config) -> Vec<Clash> {
             None => drop(known.insert(&directory.real, &directory.key)),
         }
     }
-    for directory in &directories {
+    let textfile = config.metrics_textfile.as_deref();
+    let textfile = textfile.map(|path| Directory { key: TEXTFILE.to_owned(), path, real: real(path) });
+    for directory in directories.iter().chain(&textfile) {
         let outer = directory.real.ancestors().skip(1).filter_map(|outer| known.get(outer));
-        clashes.extend(outer.map(|other| directory.clash(other, "inside")));
+        let clashing = outer.filter(|other| directory.key != TEXTFILE || **other != STATE_DIR);
+        clashes.extend(clashing.map(|other| directory.clash(other, "inside")));
     }
     clashes
 }
 
 fn directories(config: &Config) -> Vec<Directory<'_>> {
-    let state_dir = ("state_dir".to_owned(), config.state_dir.as_path());
+    let state_dir = (STATE_DIR.to_owned(), config.state_dir.as_path());
     let outputs = config.feeds.iter().map(|(name, feed)| (join(&join("feeds", name), "output"), feed.output.as_path()));
     let drops = config.drops.iter().map(|(name, drop)| (join(&join("drops", name), "path"), drop.path.as_path()));
     let all = std::iter::once(state_dir).chain(outputs).chain(drops);

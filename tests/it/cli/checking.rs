@@ -95,9 +95,11 @@ fn directories_that_a_link_makes_one_are_a_mistake() {
         std::fs::create_dir_all(bench.path(to)).unwrap();
         std::os::unix::fs::symlink(bench.path(to), bench.path(link)).unwrap();
     }
-    bench.configure("every = \"1s\"", &[feed("a.b", "real"), feed("c", "link"), feed("d", "other/in")].concat());
+    let textfile = format!("[metrics]\ntextfile = {:?}\n", bench.path("link/agent.prom"));
+    let feeds = [feed("a.b", "real"), feed("c", "link"), feed("d", "other/in"), textfile];
+    bench.configure("every = \"1s\"", &feeds.concat());
     let ran = bench.run(["check"]).ended(2).complained("feeds.indicators.every");
-    let ran = ran.complained("the same directory as feeds.indicators.output)");
+    let ran = ran.complained("the same directory as feeds.indicators.output)").complained("metrics.textfile: found");
     ran.complained("the same directory as feeds.\"a.b\".output)").complained("inside feeds.\"a.b\".output)");
     std::fs::remove_file(bench.path("outgoing")).unwrap();
     bench.configure("", "");
