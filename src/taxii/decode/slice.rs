@@ -140,6 +140,7 @@ impl Slicer {
         self.slice.fault.get_or_insert_with(|| match fault.kind {
             FaultKind::TooDeep(_) => Fault::TooDeep(self.limits.depth),
             FaultKind::TagTooLong(_)
+            | FaultKind::NamesTooLong
             | FaultKind::TooManyAttributes(_)
             | FaultKind::TooManyNamespaces(_)
             | FaultKind::NamespacesTooLong(_) => Fault::Limit(fault.to_string()),
