@@ -69,9 +69,11 @@ impl Route {
     fn target(&self) -> Option<Url> {
         let mut url = self.url.clone();
         if self.username.is_some() || self.password.is_some() {
-            url.set_username(self.username.as_deref().unwrap_or_default()).ok()?;
+            // A percent sign is left as it is there, and what looks like percent-encoding would be decoded.
+            let encoded = |text: &str| text.replace('%', "%25");
+            url.set_username(&encoded(self.username.as_deref().unwrap_or_default())).ok()?;
             let password = self.password.as_ref().map(Secret::read).transpose().ok()?;
-            url.set_password(Some(&password.unwrap_or_default())).ok()?;
+            url.set_password(Some(&encoded(&password.unwrap_or_default()))).ok()?;
         }
         Some(url)
     }

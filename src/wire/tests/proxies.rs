@@ -1,5 +1,7 @@
 //! Requests through proxies.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use tokio::io::copy_bidirectional;
 
 use super::transport::{Authority, tls_peer};
@@ -110,6 +112,18 @@ async fn plain_http_goes_through_in_absolute_form() {
     assert!(proxied.all()[0].head.starts_with(&format!("POST {url} HTTP/1.1\r\n")), "{}", proxied.all()[0].head);
     assert_eq!(log.all()[0].body, b"<Poll_Request/>");
     assert_eq!(client.redact("hunter2"), "[secret]");
+}
+
+#[tokio::test]
+async fn a_percent_sign_in_the_credentials_of_a_proxy_arrives_as_it_is() {
+    let (url, _) = answer(vec![reply(200, "", "ok")]).await;
+    let (proxy, proxied) = http_proxy().await;
+    let settings = through(&url, &proxy, "p%41ss%25:@/x%");
+    let proxy = settings.proxy.map(|proxy| Proxy { username: Some("m%65".into()), ..proxy });
+    let client = Client::new(Settings { proxy, ..self::settings(&url) }).unwrap();
+    assert_eq!(post(&client, &url).await.unwrap().status, 407);
+    let pair = STANDARD.encode("m%65:p%41ss%25:@/x%");
+    assert_eq!(proxied.all()[0].header("proxy-authorization"), Some(format!("Basic {pair}").as_str()));
 }
 
 #[tokio::test]
