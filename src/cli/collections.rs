@@ -14,7 +14,6 @@ use super::target::Target;
 use super::{End, Result, Trouble, progress, runtime};
 use crate::peer::{Peer, PeerError};
 use crate::taxii::message::{Body, Collection, Contact, Header, ServiceType};
-use crate::wire::shown_url;
 
 /// The answer, and the address that gave it.
 type Answered = (Header, Vec<Collection>, Url);
@@ -25,7 +24,7 @@ pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
     let words = || format!("asking {}", target.shown());
     let (header, all, base) = runtime()?.block_on(progress::shown(words, asked(&target)))?;
     let (say, peer) = (Say::new(question.output.json), &target.peer);
-    say.line(&format!("{} answered: {}", peer.redact(&shown_url(&base)), counted(all.len() as u64, "collection")));
+    say.line(&format!("{} answered: {}", peer.shown_url(&base), counted(all.len() as u64, "collection")));
     tell_headers(&say, peer, &header.extended);
     for collection in &all {
         tell(&say, peer, collection, &base);
@@ -34,7 +33,7 @@ pub(super) fn collections(file: &Path, question: &Question) -> Result<End> {
         let all: Vec<Value> = all.iter().map(|collection| collection_json(peer, collection, &base)).collect();
         let answer = json!({
             "server": target.name,
-            "url": shown_url(&base),
+            "url": peer.shown_url(&base),
             "taxii": peer.version.number(),
             "extended_headers": headers_json(&header.extended),
             "collections": all,
@@ -73,7 +72,7 @@ async fn ask(peer: &Peer, url: &Url) -> Result<Answered, PeerError> {
         Body::CollectionInformationResponse(all) => Ok((message.header, all, base)),
         other => {
             let what = format!("a {} where collections were asked for", other.name(message.version));
-            Err(PeerError::Unreadable { url: peer.redact(&shown_url(&base)), what })
+            Err(PeerError::Unreadable { url: peer.shown_url(&base), what })
         }
     }
 }

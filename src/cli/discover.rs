@@ -14,7 +14,6 @@ use super::target::Target;
 use super::{End, Result, Trouble, progress, runtime};
 use crate::peer::{Peer, PeerError};
 use crate::taxii::message::{Body, Header, ServiceInstance, ServiceType};
-use crate::wire::shown_url;
 
 /// Asks a server which services it has.
 pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
@@ -22,7 +21,7 @@ pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
     let words = || format!("asking {}", target.shown());
     let (header, instances, base) = runtime()?.block_on(progress::shown(words, ask(&target)))?;
     let (say, peer) = (Say::new(question.output.json), &target.peer);
-    say.line(&format!("{} answered: {}", peer.redact(&shown_url(&base)), counted(instances.len() as u64, "service")));
+    say.line(&format!("{} answered: {}", peer.shown_url(&base), counted(instances.len() as u64, "service")));
     tell_headers(&say, peer, &header.extended);
     for instance in &instances {
         tell(&say, peer, instance, &base);
@@ -31,7 +30,7 @@ pub(super) fn discover(file: &Path, question: &Question) -> Result<End> {
         let services: Vec<Value> = instances.iter().map(|instance| instance_json(peer, instance, &base)).collect();
         let answer = json!({
             "server": target.name,
-            "url": shown_url(&base),
+            "url": peer.shown_url(&base),
             "taxii": peer.version.number(),
             "clock_skew_seconds": peer.skew().map(|skew| skew.num_milliseconds() as f64 / 1000.0),
             "extended_headers": headers_json(&header.extended),
@@ -52,7 +51,7 @@ async fn ask(target: &Target) -> Result<(Header, Vec<ServiceInstance>, Url)> {
         Body::DiscoveryResponse(instances) => Ok((message.header, instances, base)),
         other => {
             let what = format!("a {} where services were asked for", other.name(message.version));
-            Err(PeerError::Unreadable { url: target.peer.redact(&shown_url(&base)), what }.into())
+            Err(PeerError::Unreadable { url: target.peer.shown_url(&base), what }.into())
         }
     }
 }

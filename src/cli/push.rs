@@ -12,7 +12,7 @@ use super::services::{redacted, shown};
 use super::target::{self, Target};
 use super::{End, Result, Trouble, load, progress, runtime};
 use crate::clock::Clock;
-use crate::peer::{Nothing, Peer, Trouble as Failed, show_remote};
+use crate::peer::{Nothing, Peer, Trouble as Failed};
 use crate::push::{Prepared, Unsendable, assemble, prepare};
 use crate::store::disk;
 use crate::taxii::Version;
@@ -164,8 +164,7 @@ impl<'a> Sending<'a> {
                     let words = || format!("sending {} of {}: {}", index + 1, files.len(), disk::show(file));
                     let mut sent = progress::shown(words, self.one(file, &address)).await;
                     let elsewhere = index == 0 && sent.answered && self.inbox.is_none();
-                    if elsewhere && let Some(found) = self.advertised().await? {
-                        say.line(&format!("{address} is a Discovery Service: sending to {found}"));
+                    if elsewhere && let Some(found) = self.advertised(say).await? {
                         address = found;
                         sent = self.one(file, &address).await;
                     }
@@ -173,7 +172,7 @@ impl<'a> Sending<'a> {
                     sent.outcome
                 }
             };
-            outcome.tell(say, &address, self.destinations());
+            outcome.tell(say, &self.peer().shown_url(&address), self.destinations());
             outcomes.push(outcome);
         }
         Ok(outcomes)
@@ -189,12 +188,14 @@ impl<'a> Sending<'a> {
 
     /// The address of a Discovery Service is often what people know: its Inbox Service is used. Whoever answers to
     /// discovery has taken no Inbox_Message.
-    async fn advertised(&mut self) -> Result<Option<Url>> {
+    async fn advertised(&mut self, say: &Say) -> Result<Option<Url>> {
         let PushArguments { url: Some(url), access, keep, .. } = self.arguments else { return Ok(None) };
         let discovery = Target::at(url, ServiceType::Discovery, access, keep)?.peer;
         let collection = self.collections.first().map(String::as_str);
         match discovery.address(ServiceType::Inbox, collection).await {
             Ok(found) if found.url != *url => {
+                let (url, place) = (discovery.shown_url(url), discovery.shown_url(&found.url));
+                say.line(&format!("{url} is a Discovery Service: sending to {place}"));
                 self.target = Target::at(&found.url, ServiceType::Inbox, access, keep)?;
                 Ok(Some(found.url))
             }
@@ -255,7 +256,7 @@ impl<'a> Sending<'a> {
             Verdict::Refused => Kind::Refused,
             Verdict::Failing { .. } | Verdict::Later { .. } | Verdict::Admin => Kind::Failed,
         };
-        let status_type = judgement.status_type.as_deref().map(|text| show_remote(&self.peer().redact(text)));
+        let status_type = judgement.status_type.as_deref().map(|text| shown(self.peer(), text));
         let said = judgement.message.as_deref().map(|text| shown(self.peer(), text));
         let outcome = match kind {
             Kind::Accepted => described(kind, said.unwrap_or_default()),
@@ -301,7 +302,7 @@ impl Outcome {
         }
     }
 
-    fn tell(&self, say: &Say, address: &Url, collections: &[String]) {
+    fn tell(&self, say: &Say, address: &str, collections: &[String]) {
         let file = disk::show(&self.file);
         let line = match self.kind {
             Kind::Sendable => {

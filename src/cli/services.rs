@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::output::Say;
-use crate::peer::{Peer, show_remote};
+use crate::peer::Peer;
 use crate::taxii::message::{Contact, ContentBinding, ExtendedHeader, ServiceInstance};
 use crate::taxii::services::{self, Candidate};
 
@@ -59,7 +59,7 @@ impl Advertised {
 
 /// Remote text for people, without secrets.
 pub(super) fn shown(peer: &Peer, text: &str) -> String {
-    show_remote(&peer.redact(text))
+    peer.shown(text)
 }
 
 /// A contact for machines.

@@ -19,6 +19,7 @@ use crate::store::drops::{End, Left};
 use crate::store::ledger::{Admission, Claim, FileRow, Outcome, Owed, Settled, Totals};
 use crate::store::output::Recovered;
 use crate::taxii::exchange::Poll;
+use crate::taxii::message::ExtendedHeader;
 
 /// A field is left out where there is nothing to say.
 fn some(text: &str) -> Option<&str> {
@@ -134,8 +135,9 @@ pub fn server_says(feed: &str, message: &str) {
 }
 
 /// An Extended_Header of a Poll_Response: it means something to whoever knows the server.
-pub fn extended_header(feed: &str, name: &str, value: &str) {
-    debug!(feed, name, value, "extended header");
+pub fn extended_header(feed: &str, header: &ExtendedHeader, shown: impl Fn(&str) -> String) {
+    // There may be many, and nobody looks: a field is made only where the line is.
+    debug!(feed, name = shown(&header.name), value = shown(&header.value), "extended header");
 }
 
 /// An Inclusive_End_Timestamp that is none.

@@ -5,10 +5,10 @@ use std::time::{Duration, Instant};
 use url::Url;
 
 use super::memory::Told;
-use super::{Peer, PeerError, show_remote};
+use super::{Peer, PeerError};
 use crate::taxii::message::{Body, Collection, ServiceInstance, ServiceType};
 use crate::taxii::services::{self, Candidate};
-use crate::wire::{WireError, shown_url};
+use crate::wire::WireError;
 
 /// An address, and why it is the one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub struct Found {
     pub remarks: Vec<String>,
     /// Why it comes from an old answer of the server, where it does.
     pub old: Option<String>,
+    /// The address as people may see it.
+    shown: String,
 }
 
 /// Where an address comes from.
@@ -42,8 +44,8 @@ impl std::fmt::Display for Found {
             Source::Discovery => "as discovery says",
         };
         match &self.old {
-            None => write!(f, "{} ({why})", shown_url(&self.url)),
-            Some(old) => write!(f, "{} ({why}, {old})", shown_url(&self.url)),
+            None => write!(f, "{} ({why})", self.shown),
+            Some(old) => write!(f, "{} ({why}, {old})", self.shown),
         }
     }
 }
@@ -84,7 +86,7 @@ impl Peer {
         let Told { body, base, stands, old } = self.inquire(discovery, Body::DiscoveryRequest).await?;
         let Body::DiscoveryResponse(instances) = body else {
             let what = "the answer is not a Discovery_Response".to_owned();
-            return Err(PeerError::Unreadable { url: self.redact(&shown_url(&base)), what });
+            return Err(PeerError::Unreadable { url: self.shown_url(&base), what });
         };
         let stands = Stands { since: self.clock.moment(), long: stands, old };
         self.learnt().services = Some(Services { instances: instances.clone(), base: base.clone(), stands });
@@ -107,7 +109,7 @@ impl Peer {
                     self.inquire(&found.url, Body::CollectionInformationRequest).await?;
                 let Body::CollectionInformationResponse(all) = body else {
                     let what = "the answer is not a Collection_Information_Response".to_owned();
-                    return Err(PeerError::Unreadable { url: self.redact(&shown_url(&base)), what });
+                    return Err(PeerError::Unreadable { url: self.shown_url(&base), what });
                 };
                 (Some((all, base)), stands, old)
             }
@@ -123,7 +125,7 @@ impl Peer {
     /// discovery.
     pub async fn address(&self, service: ServiceType, collection: Option<&str>) -> Result<Found, PeerError> {
         if let Some(url) = self.pinned_address(service) {
-            return Ok(Found { url, source: Source::Pinned, remarks: Vec::new(), old: None });
+            return Ok(self.found(url, Source::Pinned, Vec::new()));
         }
         let mut wrong = Vec::new();
         if let Some(name) = collection
@@ -174,7 +176,7 @@ impl Peer {
     /// A pinned or discovered address; `None` where the server advertises no such service at all.
     async fn advertised(&self, service: ServiceType) -> Result<Option<Found>, PeerError> {
         if let Some(url) = self.pinned_address(service) {
-            return Ok(Some(Found { url, source: Source::Pinned, remarks: Vec::new(), old: None }));
+            return Ok(Some(self.found(url, Source::Pinned, Vec::new())));
         }
         let Some((instances, base)) = self.services().await? else {
             return Ok(None);
@@ -195,12 +197,16 @@ impl Peer {
                 (_, Some(why)) => wrong.push(format!("{address}: {why}")),
                 (None, None) => wrong.push(format!("{address}: not an address")),
                 (Some(url), None) => match self.allows(&url) {
-                    Ok(()) => return Ok(Found { url, source, remarks: candidate.remarks, old: self.old(source) }),
+                    Ok(()) => return Ok(self.found(url, source, candidate.remarks)),
                     Err(error) => wrong.push(with_hint(&error)),
                 },
             }
         }
         Err(wrong)
+    }
+
+    fn found(&self, url: Url, source: Source, remarks: Vec<String>) -> Found {
+        Found { source, remarks, old: self.old(source), shown: self.shown_url(&url), url }
     }
 
     fn unusable(&self, service: ServiceType, wrong: &[String]) -> PeerError {
@@ -210,8 +216,7 @@ impl Peer {
     /// An address as it was advertised, without the user information and the query that it may have.
     fn shown_address(&self, candidate: &Candidate) -> String {
         let parsed = candidate.url.clone().or_else(|| Url::parse(candidate.address.trim()).ok());
-        let text = parsed.as_ref().map_or_else(|| candidate.address.clone(), shown_url);
-        show_remote(&self.redact(&text))
+        parsed.map_or_else(|| self.shown(&candidate.address), |url| self.shown_url(&url))
     }
 
     fn no_service(&self, service: ServiceType, why: String) -> PeerError {

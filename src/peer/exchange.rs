@@ -19,7 +19,7 @@ use crate::taxii::exchange::skew;
 use crate::taxii::message::{Body, ContentBlock, Header, Message};
 use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
-use crate::wire::{self, Response, RetryAfter, WireError, is_deceptive, shown_url};
+use crate::wire::{self, Response, RetryAfter, WireError, is_deceptive};
 
 /// Pieces of a reply between the network and the parser, at most; …
 const PIECES: usize = 64;
@@ -35,6 +35,9 @@ static ROOM: Semaphore = Semaphore::const_new(BYTES_IN_ALL);
 
 /// Remote text that people are shown is cut at this many characters.
 const SHOWN: usize = 300;
+
+/// They and the next one have at most so many bytes.
+pub(super) const MOST_SHOWN: usize = (SHOWN + 1) * 4;
 
 /// An answer.
 #[derive(Debug)]
@@ -137,9 +140,7 @@ impl Peer {
     {
         self.send(url, body, sink).await.map_err(|trouble| match trouble {
             Trouble::Wire(error) => Trouble::Wire(self.client.clean(error)),
-            Trouble::Unreadable { url, what } => {
-                Trouble::Unreadable { url: self.redact(&url), what: self.redact(&what) }
-            }
+            Trouble::Unreadable { url, what } => Trouble::Unreadable { url, what: self.redact(&what) },
             Trouble::Sink(error) => Trouble::Sink(error),
         })
     }
@@ -182,17 +183,17 @@ impl Peer {
             // Who refuses a request before all of it has come often resets the connection, and with it the page that
             // says so. The status has been read all the same.
             Err(Decoding::Wire(error @ WireError::CutShort { .. })) if http != 200 => Err(error.to_string()),
-            Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, &url)),
+            Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, || self.shown_url(&url))),
             Err(Decoding::Message(DecodeError::Sink(error))) => return Err(Trouble::Sink(error)),
             // An error page is often no XML at all; what counts then is the HTTP status.
             Err(Decoding::Message(error @ DecodeError::NotTaxii { .. })) => Err(error.to_string()),
             Err(Decoding::Message(error)) if http != 200 => Err(error.to_string()),
             Err(Decoding::Message(error @ (DecodeError::UnsupportedVersion { .. } | DecodeError::Encoding(_)))) => {
-                let (url, reason) = (shown_url(&url), error.to_string());
+                let (url, reason) = (self.shown_url(&url), error.to_string());
                 return Err(Trouble::Wire(WireError::Foreign { url, reason }));
             }
             Err(Decoding::Message(error)) => {
-                return Err(Trouble::Unreadable { url: shown_url(&url), what: error.to_string() });
+                return Err(Trouble::Unreadable { url: self.shown_url(&url), what: error.to_string() });
             }
         };
         Ok(Exchanged { http, url, date, retry_after, body })
@@ -265,7 +266,7 @@ impl Peer {
 
     /// Asks a question whose answer has no blocks.
     pub async fn ask(&self, url: &Url, question: Body) -> Result<(Message, Url), PeerError> {
-        let unreadable = |what: String| PeerError::Unreadable { url: shown_url(url), what };
+        let unreadable = |what: String| PeerError::Unreadable { url: self.shown_url(url), what };
         let request = self.encode(question).map_err(|error| unreadable(error.to_string()))?;
         let exchanged = match self.exchange(url, request.into(), Nothing).await {
             Ok(exchanged) => exchanged,
@@ -277,8 +278,8 @@ impl Peer {
             Ok((message, _)) if !matches!(message.body, Body::Status(_)) => Ok((message, exchanged.url)),
             _ => {
                 let reaction = status::react(&exchanged.answer(self.clock.now()));
-                let words = show_remote(&self.redact(&reaction.words));
-                Err(PeerError::Refused { url: self.redact(&shown_url(&exchanged.url)), words, class: reaction.class })
+                let (url, words) = (self.shown_url(&exchanged.url), self.shown(&reaction.words));
+                Err(PeerError::Refused { url, words, class: reaction.class })
             }
         }
     }
@@ -299,14 +300,14 @@ async fn resume<T>(stopped: tokio::task::JoinError) -> T {
 
 /// A body that was cut short by the server, is too long or damaged says something about the range that was asked. A
 /// connection that broke, be it in the middle of the body, does not by itself.
-fn unreadable_or_broken<E>(error: WireError, url: &Url) -> Trouble<E> {
+fn unreadable_or_broken<E>(error: WireError, url: impl FnOnce() -> String) -> Trouble<E> {
     match error {
         WireError::CutShort { ended: true, .. } | WireError::TooLarge { .. } | WireError::Encoding { .. } => {
             let what = match error.hint() {
                 "" => error.to_string(),
                 hint => format!("{error} ({hint})"),
             };
-            Trouble::Unreadable { url: shown_url(url), what }
+            Trouble::Unreadable { url: url(), what }
         }
         other => Trouble::Wire(other),
     }

@@ -14,7 +14,6 @@ use super::{Peer, PeerError, show_remote};
 use crate::taxii::message::{Body, Message};
 use crate::taxii::status::Class;
 use crate::taxii::{decode, encode};
-use crate::wire::shown_url;
 
 /// What a server told us is asked again after this long.
 const REMEMBERED: Duration = Duration::from_secs(3600);
@@ -82,22 +81,21 @@ impl Peer {
 
     async fn keep(&self, asked: &Url, base: &Url, message: &Message) {
         let Some(memory) = self.memory.clone() else { return };
-        // What cannot be written down is asked for again. A server may repeat a secret.
-        let Ok(text) = encode::encode(message).map(|bytes| self.redact(&String::from_utf8_lossy(&bytes))) else {
-            return;
-        };
-        if text.len() > LONGEST {
-            return;
-        }
-        let (asked, base) = (self.redact(&shown_url(asked)), self.redact(&shown_url(base)));
-        let word = Word { asked, base, message: text.into_bytes(), at: self.clock.now() };
-        let server = self.name.clone();
+        // What cannot be written down is asked for again.
+        let Some(message) = encode::encode(message).ok().filter(|message| message.len() <= LONGEST) else { return };
+        let (asked, base, at) = (self.shown_url(asked), self.shown_url(base), self.clock.now());
+        let (server, client) = (self.name.clone(), self.client.clone());
+        let kept = spawn_blocking(move || {
+            // A server may repeat a secret.
+            let message = client.redact(&String::from_utf8_lossy(&message)).into_bytes();
+            memory.keep(&server, &Word { asked, base, message, at });
+        });
         // A memory that panics has forgotten, which is no failure.
-        let _ = spawn_blocking(move || memory.keep(&server, &word)).await;
+        let _ = kept.await;
     }
 
     async fn last_word(&self, asked: &Url, error: &PeerError) -> Option<Told> {
-        let (memory, server, asked) = (self.memory.clone()?, self.name.clone(), self.redact(&shown_url(asked)));
+        let (memory, server, asked) = (self.memory.clone()?, self.name.clone(), self.shown_url(asked));
         let word = spawn_blocking(move || memory.recall(&server, &asked)).await.ok()??;
         let message = decode::message(&word.message, None).ok()?;
         let base = Url::parse(&word.base).ok()?;

@@ -227,6 +227,17 @@ impl Peer {
         self.client.redact(text)
     }
 
+    /// Remote text for people, without any secret of this server: one line, and not too long. That is cheap however long
+    /// the text is.
+    pub fn shown(&self, text: &str) -> String {
+        show_remote(&self.client.redact_beginning(text, exchange::MOST_SHOWN))
+    }
+
+    /// An address for people. Whatever was in an answer may be in it, too.
+    pub fn shown_url(&self, url: &Url) -> String {
+        self.client.shown_url(url)
+    }
+
     /// Whether requests may go to this address; the error names the remedies.
     pub fn allows(&self, url: &Url) -> Result<(), WireError> {
         self.client.allows(url).map_err(|error| self.client.clean(error))

@@ -11,7 +11,6 @@ use crate::taxii::Version;
 use crate::taxii::exchange::{Progress, Range};
 use crate::taxii::message::{CollectionType, ServiceType};
 use crate::taxii::status::Class;
-use crate::wire::shown_url;
 
 impl Feed {
     /// Whether the collection is a DATA_SET, and where it is polled. The server is asked about itself as patiently as
@@ -89,7 +88,7 @@ impl Feed {
         let Some(gone) = address.filter(|url| self.peer.allows(url).is_err()) else {
             return Ok(Some(progress));
         };
-        lines::result_left_behind(&self.name, &self.shown(&shown_url(&gone)));
+        lines::result_left_behind(&self.name, &self.peer.shown_url(&gone));
         self.forget(setting).await?;
         Ok(None)
     }

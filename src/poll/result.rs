@@ -10,7 +10,7 @@ use super::intake::{Facts, Intake};
 use super::tries::{Cuts, Tries, with_hint};
 use super::{Brought, Failure, Feed, Setting, blocking, put_off, saved};
 use crate::observe::lines;
-use crate::peer::{Exchanged, Trouble, class_of, show_remote};
+use crate::peer::{Exchanged, Trouble, class_of};
 use crate::store::ledger::After;
 use crate::taxii::exchange::{CursorMove, Phase, Poll, Reply, Step};
 use crate::taxii::message::{Body, PollResponse};
@@ -146,7 +146,7 @@ impl Feed {
     }
 
     pub(super) fn shown(&self, words: &str) -> String {
-        show_remote(&self.peer.redact(words))
+        self.peer.shown(words)
     }
 
     /// Sends the next request and stages what comes.
@@ -206,7 +206,7 @@ impl Feed {
                     self.remark(reply, &step);
                 }
                 for header in &message.header.extended {
-                    lines::extended_header(&self.name, &self.shown(&header.name), &self.shown(&header.value));
+                    lines::extended_header(&self.name, header, |text| self.shown(text));
                 }
                 Some(intake)
             }

@@ -13,9 +13,9 @@ use url::Url;
 use super::body::Sent;
 use super::cause;
 use super::credentials::{Credentials, own_header, sensitive};
-use super::error::{Limit, WireError, shown};
+use super::error::{Limit, MOST_SHOWN, WireError, shown};
 use super::login::TokenUse;
-use super::origin::{Origins, is_loopback, shown_url};
+use super::origin::{Origins, bare_url, is_loopback};
 use super::proxy::Route;
 use super::record::{Recorder, Recording};
 use super::redact::Known;
@@ -201,9 +201,19 @@ impl Client {
     }
 
     /// `text` with every secret that was used replaced by `[secret]`, however it is spelled. Use it before `text` is
-    /// truncated.
+    /// truncated; where that follows anyway, [`Client::redact_beginning`] is enough.
     pub fn redact(&self, text: &str) -> String {
         self.inner.known.redact(text)
+    }
+
+    /// The beginning of what [`Client::redact`] gives, at least `least` bytes of it: however long `text` is, that is cheap.
+    pub fn redact_beginning(&self, text: &str, least: usize) -> String {
+        self.inner.known.redact_beginning(text, least)
+    }
+
+    /// An address as people may see it: without user information, query and secrets, and not too long.
+    pub fn shown_url(&self, url: &Url) -> String {
+        shown(&self.redact_beginning(&bare_url(url), MOST_SHOWN))
     }
 
     /// `error` without any secret in it that a server has repeated.
@@ -226,7 +236,7 @@ impl Client {
             self.admit(&url)?;
             let (reply, sent, recording) = self.send(&url, request).await?;
             if !reply.status().is_redirection() {
-                let mut response = Response::new(reply, shown_url(&url), self.inner.bounds, request.started, sent);
+                let mut response = Response::new(reply, self.shown_url(&url), self.inner.bounds, request.started, sent);
                 response.recording = recording;
                 return Ok(response);
             }
@@ -242,7 +252,7 @@ impl Client {
         let direct = self.inner.proxy.as_ref().is_none_or(|route| route.is_loopback() || !route.applies(url));
         let private = url.scheme() == "https" || (is_loopback(url) && direct);
         match self.has_credentials() && !private && !self.inner.plaintext_credentials {
-            true => Err(WireError::Plaintext { url: shown_url(url) }),
+            true => Err(WireError::Plaintext { url: self.shown_url(url) }),
             false => Ok(()),
         }
     }
@@ -286,7 +296,7 @@ impl Client {
             () = sent.stalled(bounds.idle_timeout) => (Limit::Idle, bounds.idle_timeout),
             () = sleep_until(started + bounds.total_timeout) => (Limit::Total, bounds.total_timeout),
         };
-        Err(WireError::Timeout { url: shown_url(url), limit, value, unknown: sent.whole() })
+        Err(WireError::Timeout { url: self.shown_url(url), limit, value, unknown: sent.whole() })
     }
 
     /// The headers of a request; the operator's own win.
@@ -328,16 +338,16 @@ impl Client {
             Some(target) => return Ok(target.clone()),
         };
         let target = match (target, location) {
-            (Some(target), _) => self.redact(&shown_url(&target)),
-            (None, Some(location)) => shown(&self.redact(&location)),
+            (Some(target), _) => self.shown_url(&target),
+            (None, Some(location)) => shown(&self.redact_beginning(&location, MOST_SHOWN)),
             (None, None) => "nowhere".to_owned(),
         };
-        Err(WireError::Redirect { url: shown_url(url), status, target, reason })
+        Err(WireError::Redirect { url: self.shown_url(url), status, target, reason })
     }
 
     /// What an error of the HTTP client means for a request.
     fn explain(&self, error: &reqwest::Error, url: &Url, sent: &Sent) -> WireError {
-        let shown = shown_url(url);
+        let shown = self.shown_url(url);
         if let Some(reason) = sent.failure() {
             return WireError::File { url: shown, reason };
         }

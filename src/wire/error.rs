@@ -248,9 +248,14 @@ impl WireError {
     }
 }
 
+/// Text from outside is cut at this many characters; …
+const LONGEST: usize = 200;
+
+/// … and they and the next one have at most so many bytes.
+pub(super) const MOST_SHOWN: usize = (LONGEST + 1) * 4;
+
 /// Text from outside as people may see it: control characters escaped, at most 200 characters.
 pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 200;
     let mut out = String::new();
     for (n, c) in text.chars().enumerate() {
         if n == LONGEST {

@@ -35,7 +35,6 @@ pub use body::Body;
 pub use client::Client;
 pub use error::{Class, Limit, WireError, is_deceptive};
 pub use login::TokenUse;
-pub use origin::shown_url;
 pub use record::{Record, Recorder};
 pub use response::{Response, RetryAfter};
 pub use settings::{Auth, Identity, Proxy, Secret, SecretError, Settings, Tls, Trust};

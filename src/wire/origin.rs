@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use url::{Host, Origin, Url};
 
 use super::WireError;
+use super::error::shown;
 
 /// The origins (scheme, host, port) requests may go to.
 #[derive(Clone, Debug)]
@@ -52,8 +53,14 @@ pub(super) fn is_loopback(url: &Url) -> bool {
     }
 }
 
-/// An address as people may see it: without user information, and with the query (it may hold a key) left out.
-pub fn shown_url(url: &Url) -> String {
+/// An address as people may see it: without user information, and with the query (it may hold a key) left out. One that
+/// a server had a hand in may have a secret in its path as well, see [`Client::shown_url`](super::Client::shown_url).
+pub(super) fn shown_url(url: &Url) -> String {
+    shown(&bare_url(url))
+}
+
+/// The same, however long it is.
+pub(super) fn bare_url(url: &Url) -> String {
     let mut bare = url.clone();
     // Both fail only for addresses that cannot have user information at all.
     let _ = bare.set_username("");
@@ -61,9 +68,9 @@ pub fn shown_url(url: &Url) -> String {
     bare.set_fragment(None);
     if bare.query().is_some() {
         bare.set_query(None);
-        return super::error::shown(&format!("{bare}?…"));
+        return format!("{bare}?…");
     }
-    super::error::shown(bare.as_str())
+    bare.into()
 }
 
 #[cfg(test)]

@@ -14,13 +14,10 @@ use url::{Position, Url};
 
 use super::client::{Client, Request};
 use super::error::{WireError, is_deceptive};
-use super::redact::REPLACEMENT;
+use super::redact::{BEYOND, REPLACEMENT};
 
-/// So much of a body is kept, in bytes; …
+/// So much of a body is kept, in bytes, and what is to be looked at of the rest.
 const MOST: usize = 1 << 20;
-
-/// … and so much that follows is looked at: a secret that begins before the end is only known by the whole of it.
-const BEYOND: usize = 64 << 10;
 
 /// A header with one of these in its name is a secret, whoever sends it.
 const TELLING: [&str; 8] = ["authorization", "cookie", "token", "secret", "session", "password", "api-key", "apikey"];

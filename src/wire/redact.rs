@@ -4,6 +4,7 @@
 //! JSON and of our own messages, in base64, the way it was sent to it, or in hexadecimal digits; and it may break the
 //! lines of any of them.
 
+use std::iter::successors;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -11,6 +12,9 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 /// How many values are remembered: more than one server's settings have, even while they are being rotated.
 const REMEMBERED: usize = 64;
+
+/// So much after the place where a text is cut is looked at: a secret that begins before it is only known by the whole.
+pub(super) const BEYOND: usize = 64 << 10;
 
 /// What stands in the place of a secret.
 pub(super) const REPLACEMENT: &str = "[secret]";
@@ -25,7 +29,7 @@ const SHORTEST_CUT: usize = 4;
 const LONGEST_SPELLING: usize = 32;
 
 /// So often a spelling is looked for that is spelled once more: JSON in XML in the query of an address, say.
-const LAYERS: usize = 3;
+const LAYERS: usize = 4;
 
 /// The values of the secrets read so far.
 #[derive(Default)]
@@ -35,8 +39,16 @@ pub(super) struct Known(Mutex<Values>);
 struct Values {
     /// The oldest first.
     plain: Vec<String>,
-    /// What is looked for, the longest first: one secret may be part of another.
-    wanted: Arc<Vec<String>>,
+    wanted: Arc<Wanted>,
+}
+
+/// What is looked for.
+#[derive(Default)]
+struct Wanted {
+    /// The longest first: one secret may be part of another.
+    texts: Vec<String>,
+    /// Whether any of them begins with a character that ends in this byte: most of a text needs no further look.
+    begins: Vec<bool>,
 }
 
 impl Known {
@@ -56,22 +68,35 @@ impl Known {
         // The names of hosts and headers are, and a server may do it to anything.
         let lower = values.plain.iter().map(|value| value.to_ascii_lowercase());
         wanted.extend(lower.filter(|lower| !values.plain.contains(lower)));
-        wanted.sort_by_key(|text| std::cmp::Reverse(text.len()));
-        values.wanted = Arc::new(wanted);
+        values.wanted = Arc::new(Wanted::new(wanted));
     }
 
     /// `text` with every remembered value replaced.
     pub(super) fn redact(&self, text: &str) -> String {
-        self.redact_upto(text, text.len())
+        self.redact_while(text, |_, _| true)
     }
 
     /// The first `upto` bytes of `text` in the same way. What follows them is looked at, so that a value that begins
     /// before that place and ends after it is replaced as a whole.
     pub(super) fn redact_upto(&self, text: &str, upto: usize) -> String {
+        self.redact_while(text, |read, _| read < upto)
+    }
+
+    /// The beginning of what [`Known::redact`] gives, at least `least` bytes where there are so many. Of a text that is
+    /// much longer the rest is not even looked at.
+    pub(super) fn redact_beginning(&self, text: &str, least: usize) -> String {
+        let end = (0..=text.len().min(least + BEYOND)).rev().find(|end| text.is_char_boundary(*end));
+        let head = &text[..end.unwrap_or_default()];
+        let head = if head.len() < text.len() { format!("{head}…") } else { head.to_owned() };
+        self.redact_while(&head, |_, redacted| redacted < least)
+    }
+
+    /// As long as `goes_on` with the bytes that were read and those they became.
+    fn redact_while(&self, text: &str, goes_on: impl Fn(usize, usize) -> bool) -> String {
         let wanted = self.values().wanted.clone();
-        let (mut redacted, mut rest) = (String::with_capacity(upto), text);
-        while let Some(next) = rest.chars().next().filter(|_| text.len() - rest.len() < upto) {
-            if let Some(length) = wanted.iter().find_map(|secret| spelled(rest, secret)) {
+        let (mut redacted, mut rest) = (String::new(), text);
+        while let Some(next) = rest.chars().next().filter(|_| goes_on(text.len() - rest.len(), redacted.len())) {
+            if let Some(length) = wanted.begins(rest) {
                 redacted.push_str(REPLACEMENT);
                 rest = &rest[length..];
             } else {
@@ -85,6 +110,28 @@ impl Known {
     fn values(&self) -> MutexGuard<'_, Values> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Wanted {
+    fn new(mut texts: Vec<String>) -> Wanted {
+        texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
+        let mut begins = vec![false; 256];
+        texts.iter().filter_map(|text| text.chars().next()).for_each(|first| begins[last_byte(first)] = true);
+        Wanted { texts, begins }
+    }
+
+    /// The length of the beginning of `text` that is one of them.
+    fn begins(&self, text: &str) -> Option<usize> {
+        let mut first = readings(text, LAYERS).map(|(character, _)| last_byte(character));
+        if !first.any(|byte| self.begins.get(byte) == Some(&true)) {
+            return None;
+        }
+        self.texts.iter().find_map(|secret| spelled(text, secret))
+    }
+}
+
+fn last_byte(character: char) -> usize {
+    u32::from(character) as usize & 0xff
 }
 
 /// A value in hexadecimal digits, and what is the same in the base64 of everything that has it in it, for each of the
@@ -113,31 +160,32 @@ fn encoded(value: &str) -> Vec<String> {
 /// The length of the beginning of `text` that is the secret, however each of its characters is spelled. What one layer
 /// of software has spelled, the next may spell again.
 fn spelled(text: &str, secret: &str) -> Option<usize> {
-    let first = text.chars().next()?;
-    if !secret.starts_with(first) && !matches!(first, '%' | '&' | '\\' | '+') {
-        return None;
-    }
-    (0..=LAYERS).find_map(|layers| spelled_in(text, secret, layers))
-}
-
-fn spelled_in(text: &str, secret: &str, layers: usize) -> Option<usize> {
-    let mut length = 0;
+    // A character that is used to spell others may be read in several ways.
+    let (mut ends, mut cut) = (vec![0], None);
     for (number, character) in secret.chars().enumerate() {
-        let mut rest = &text[length..];
-        let mut found = spelling(rest, character, layers);
-        if found.is_none() && number > 0 && rest.starts_with(is_broken_by) {
-            rest = rest.trim_start_matches(is_broken_by);
-            length = text.len() - rest.len();
-            // A blank may have become the end of a line.
-            found = spelling(rest, character, layers).or(character.is_whitespace().then_some(0));
+        let mut next = Vec::new();
+        for end in ends {
+            let found = next.len();
+            next.extend(spellings(&text[end..], character).map(|length| end + length));
+            let rest = if number > 0 { text[end..].trim_start_matches(is_broken_by) } else { text };
+            let at = text.len() - rest.len();
+            if next.len() == found && at > end {
+                next.extend(spellings(rest, character).map(|length| at + length));
+                // A blank may have become the end of a line.
+                next.extend((next.len() == found && character.is_whitespace()).then_some(at));
+            }
+            if number >= SHORTEST_CUT {
+                cut = cut.max(cut_off(rest).map(|length| at + length));
+            }
         }
-        match found {
-            Some(spelling) => length += spelling,
-            None if number >= SHORTEST_CUT => return Some(length + cut_off(rest)?),
-            None => return None,
+        next.sort_unstable();
+        next.dedup();
+        ends = next;
+        if ends.is_empty() {
+            return cut;
         }
     }
-    Some(length)
+    ends.last().copied()
 }
 
 /// What may come between two characters of a text without changing it for a reader: the end of a line, white space, and
@@ -154,47 +202,53 @@ fn cut_off(text: &str) -> Option<usize> {
     (end == 0 || text.starts_with(['%', '&', '\\'])).then_some(end)
 }
 
-/// The length of the spelling of a character that `text` begins with.
-fn spelling(text: &str, character: char, layers: usize) -> Option<usize> {
-    let first = text.chars().next()?;
-    let spelled = match first {
-        '%' | '&' | '\\' if layers > 0 => special(text, character, layers - 1),
-        '+' if character == ' ' && layers > 0 => Some(1),
-        _ => None,
-    };
-    spelled.or_else(|| (first == character).then(|| first.len_utf8()))
+/// The lengths of the spellings of a character that `text` begins with.
+fn spellings(text: &str, character: char) -> impl Iterator<Item = usize> {
+    readings(text, LAYERS).filter(move |(read, _)| *read == character).map(|(_, length)| length)
 }
 
-/// The same of a spelling of several characters, of which those that are special may be spelled themselves.
-fn special(text: &str, character: char, layers: usize) -> Option<usize> {
-    let after = |mark| Some(spelling(text, mark, layers)?).map(|length| (length, &text[length..]));
-    let referred = after('&').and_then(|(length, rest)| {
-        let (found, more) = reference(rest)?;
-        (found == character).then_some(length + more)
-    });
-    let escaped = || {
-        let (length, rest) = after('\\')?;
-        let more = match escape(rest) {
-            Some((found, more)) => (found == character).then_some(more)?,
-            None if matches!(character, '"' | '\'' | '\\' | '/') => spelling(rest, character, layers)?,
-            None => return None,
-        };
-        Some(length + more)
-    };
-    referred.or_else(escaped).or_else(|| percent(text, character, layers))
+/// The character that `text` begins with, and what each layer that may have spelled it makes of it, each with its length.
+fn readings(text: &str, layers: usize) -> impl Iterator<Item = (char, usize)> {
+    let first = text.chars().next().map(|first| (first, first.len_utf8()));
+    successors(first, move |(mark, length)| unspelled(text, (*mark, *length), layers.checked_sub(1)?)).take(layers + 1)
 }
 
-/// `%C3%BC` (RFC 3986, 2.1).
-fn percent(text: &str, character: char, layers: usize) -> Option<usize> {
-    let (mut length, mut buffer) = (0, [0; 4]);
-    for byte in character.encode_utf8(&mut buffer).bytes() {
-        length += spelling(&text[length..], '%', layers)?;
-        if u8::from_str_radix(text.get(length..length + 2)?, 16) != Ok(byte) {
-            return None;
+/// What a mark and the text after it stand for, of which characters that are special may be spelled themselves.
+fn unspelled(text: &str, (mark, length): (char, usize), layers: usize) -> Option<(char, usize)> {
+    let rest = &text[length..];
+    let (character, more) = match mark {
+        '&' => reference(rest)?,
+        '\\' => {
+            escape(rest).or_else(|| readings(rest, layers).find(|(read, _)| matches!(read, '"' | '\'' | '\\' | '/')))?
         }
-        length += 2;
+        '%' => percent(rest, layers)?,
+        '+' => (' ', 0),
+        _ => return None,
+    };
+    Some((character, length + more))
+}
+
+/// `C3%BC` after the percent sign (RFC 3986, 2.1): the character, and the length.
+fn percent(text: &str, layers: usize) -> Option<(char, usize)> {
+    let (mut bytes, mut length) = (vec![byte(text)?], 2);
+    loop {
+        match std::str::from_utf8(&bytes) {
+            Ok(read) => return Some((read.chars().next()?, length)),
+            Err(error) if error.error_len().is_some() => return None,
+            Err(_) => {
+                let rest = &text[length..];
+                let marks = readings(rest, layers).filter(|(read, _)| *read == '%');
+                let mut more = marks.filter_map(|(_, mark)| Some((byte(&rest[mark..])?, mark + 2)));
+                let (next, more) = more.find(|(next, _)| next & 0xc0 == 0x80)?;
+                bytes.push(next);
+                length += more;
+            }
+        }
     }
-    Some(length)
+}
+
+fn byte(digits: &str) -> Option<u8> {
+    u8::from_str_radix(digits.get(..2)?, 16).ok()
 }
 
 /// `amp;`, `#252;`, `#xFC;` after the ampersand (XML 1.0, 4.1): the character, and the length.
@@ -248,6 +302,10 @@ fn escape(text: &str) -> Option<(char, usize)> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::Instant;
+
     use super::*;
 
     #[test]
@@ -365,6 +423,33 @@ mod tests {
         }
         assert_eq!(known.redact_upto(text, 0), "");
         assert_eq!(known.redact_upto(text, text.len()), "it is [secret], it is [secret]");
+    }
+
+    #[test]
+    fn a_secret_that_is_made_of_marks_is_found_between_others() {
+        let known = Known::default();
+        known.add("a&amp;b");
+        for spelling in ["a&amp;b", "a&amp;amp;b", r"a\u{26}amp;%62", "a&#38;a&#x6D;p;b", "a&amp;am…"] {
+            assert_eq!(known.redact(&format!("&{spelling}")).trim_end_matches('…'), "&[secret]", "{spelling}");
+        }
+    }
+
+    #[test]
+    fn the_beginning_of_a_text_is_the_same_and_costs_little_however_long_it_is() {
+        let known = Known::default();
+        known.add("hunter2&x");
+        for before in 0..20 {
+            let text = format!("{}hunter2&amp;x and more and hunter2&#38;x", "é".repeat(before));
+            for least in 0..60 {
+                let (beginning, whole) = (known.redact_beginning(&text, least), known.redact(&text));
+                assert!(whole.starts_with(&beginning) && beginning.len() >= least.min(whole.len()), "{beginning}");
+            }
+        }
+        let long = "&amp;".repeat(4 << 20);
+        let began = Instant::now();
+        assert_eq!(known.redact_beginning(&long, 300).len(), 300);
+        assert!(known.redact_beginning(&("x".repeat(BEYOND) + "hunter2&amp;x"), 10).starts_with("xxx"));
+        assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
     }
 
     #[test]

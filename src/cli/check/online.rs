@@ -62,7 +62,7 @@ async fn feed(about: &mut About, name: &str, settings: &Feed, server: &Asked, co
     let Some(peer) = reachable(about, &settings.server, server, configured.poll.is_some()) else { return };
     let found = address(about, peer, ServiceType::Poll, Some(&settings.collection)).await;
     if let Some(found) = &found {
-        about.fine(format!("is polled at {}", found));
+        about.fine(format!("is polled at {found}"));
         about.remarks(peer, &found.remarks);
     }
     let mut is_set = false;
@@ -98,7 +98,7 @@ async fn inbox(about: &mut About, name: &str, settings: &Inbox, server: &Asked, 
     let Some(peer) = reachable(about, &settings.server, server, configured.inbox.is_some()) else { return };
     let first = settings.collections.first().map(String::as_str);
     let Some(found) = address(about, peer, ServiceType::Inbox, first).await else { return };
-    about.fine(format!("gets its messages at {}", found));
+    about.fine(format!("gets its messages at {found}"));
     about.remarks(peer, &found.remarks);
     if let Some(all) = &server.collections {
         for name in &settings.collections {

@@ -59,7 +59,11 @@ impl Asked {
     async fn reach(&mut self, peer: &Peer, server: &Server) -> Option<Url> {
         match peer.services().await {
             Ok(Some((services, base))) => {
-                self.about.fine(format!("{base} answers: {}", counted(services.len() as u64, "service")));
+                self.about.fine(format!(
+                    "{} answers: {}",
+                    peer.shown_url(&base),
+                    counted(services.len() as u64, "service")
+                ));
                 self.credentials(server);
                 Some(base)
             }
@@ -89,16 +93,16 @@ impl Asked {
             Ok(exchanged) => {
                 let answer = exchanged.answer(crate::clock::Clock::system().now());
                 if exchanged.body.is_ok() && !answer.is_unauthorized() {
-                    self.about.fine(format!("{} answers", exchanged.url));
+                    self.about.fine(format!("{} answers", peer.shown_url(&exchanged.url)));
                     self.credentials(server);
                     return Some(exchanged.url);
                 }
                 let (words, class) = (shown(peer, &status::react(&answer).words), Class::Admin);
-                self.about.unanswered(&PeerError::Refused { url: exchanged.url.to_string(), words, class });
+                self.about.unanswered(&PeerError::Refused { url: peer.shown_url(&exchanged.url), words, class });
             }
             Err(Trouble::Wire(error)) => self.about.unanswered(&error.into()),
             Err(Trouble::Unreadable { url, what }) => {
-                self.about.unanswered(&PeerError::Unreadable { url: url.to_string(), what });
+                self.about.unanswered(&PeerError::Unreadable { url, what });
             }
             Err(Trouble::Sink(never)) => match never {},
         }

@@ -64,7 +64,8 @@ async fn advertised_at(url: &url::Url, wanted: &Wanted, arguments: &PollArgument
     if found.url == *url {
         return Ok(None);
     }
-    Say::new(true).line(&format!("{url} is a Discovery Service: polling {}", found.url));
+    let (url, place) = (discovery.shown_url(url), discovery.shown_url(&found.url));
+    Say::new(true).line(&format!("{url} is a Discovery Service: polling {place}"));
     Target::at(&found.url, ServiceType::Poll, &arguments.access, &arguments.keep).map(Some)
 }
 

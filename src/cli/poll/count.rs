@@ -73,7 +73,7 @@ async fn ask(wanted: &Wanted, now: DateTime<Utc>) -> Result<(Header, PollRespons
         Body::PollResponse(response) => Ok((message.header, response, is_set)),
         other => {
             let what = format!("a {} where a count was asked for", other.name(message.version));
-            Err(PeerError::Unreadable { url: url.to_string(), what })
+            Err(PeerError::Unreadable { url: peer.shown_url(&url), what })
         }
     }
 }

@@ -13,7 +13,7 @@ use super::super::message::{Block, MessageError, assemble};
 use super::{Attempted, InboxWalk, Mode, Pause};
 use crate::clock::Clock;
 use crate::observe::{self, lines};
-use crate::peer::{Found, Nothing, Patience, PeerError, Trouble, class_of, show_remote};
+use crate::peer::{Found, Nothing, Patience, PeerError, Trouble, class_of};
 use crate::store::Result;
 use crate::store::ledger::{FileId, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
@@ -169,10 +169,10 @@ impl InboxWalk {
         lines::message_sent(&self.name, &header.message_id, &batch, body.len());
         match self.peer.exchange(&address, body, Nothing).await {
             Ok(exchanged) => {
-                let judged: Vec<Judgement> =
-                    batch.iter().map(|owed| judge_push(&exchanged.answer(self.clock.now()), owed.refusals)).collect();
-                let unauthorized = exchanged.answer(self.clock.now()).is_unauthorized();
-                Attempted { unauthorized, ..self.judged(&batch, judged) }
+                let now = self.clock.now();
+                let unauthorized = exchanged.answer(now).is_unauthorized();
+                let judged = self.judged(&batch, |owed| judge_push(&exchanged.answer(now), owed.refusals));
+                Attempted { unauthorized, ..judged }
             }
             Err(Trouble::Wire(error)) => {
                 self.peer.forget_addresses();
@@ -336,11 +336,12 @@ impl InboxWalk {
         Pause { until, words, trouble: observe::Trouble::Passing }
     }
 
-    fn judged(&self, batch: &[Owed], judged: Vec<Judgement>) -> Attempted {
+    fn judged(&self, batch: &[Owed], judge: impl Fn(&Owed) -> Judgement) -> Attempted {
         let many = batch.len() > 1;
         let settled = Vec::with_capacity(batch.len());
         let mut attempted = Attempted { settled, passing: false, reached: true, unauthorized: false, pause: None };
-        for (owed, judgement) in batch.iter().zip(judged) {
+        for owed in batch {
+            let judgement = judge(owed);
             let words = self.shown(&judgement.words);
             let mut one = Settled {
                 status_type: judgement.status_type.as_deref().map(|text| self.shown(text)),
@@ -395,7 +396,7 @@ impl InboxWalk {
     }
 
     fn shown(&self, text: &str) -> String {
-        show_remote(&self.peer.redact(text))
+        self.peer.shown(text)
     }
 }
 

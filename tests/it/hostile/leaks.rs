@@ -229,6 +229,83 @@ fn a_large_file_is_pushed_in_little_memory_while_its_beginning_is_saved() {
 }
 
 #[test]
+fn an_address_that_is_used_is_shown_without_the_password_in_it() {
+    const PASSWORD: &str = "hunter2-and-more";
+    let instance = |kind: &str, address: &str| {
+        format!(
+            "<t:Service_Instance service_type=\"{kind}\" service_version=\"urn:taxii.mitre.org:services:1.1\" \
+             available=\"true\"><t:Protocol_Binding>urn:taxii.mitre.org:protocol:http:1.0</t:Protocol_Binding>\
+             <t:Address>{address}?key={PASSWORD}</t:Address>\
+             <t:Message_Binding>urn:taxii.mitre.org:message:xml:1.1</t:Message_Binding></t:Service_Instance>"
+        )
+    };
+    each(vec![false, true], |redirected| {
+        let mut lab = Lab::with(options());
+        lab.secrets.push(PASSWORD.to_owned());
+        std::fs::write(lab.path("password"), PASSWORD).unwrap();
+        let discovery = lab.practice.url("discovery");
+        let place = discovery.replace("/services/discovery", &format!("/p/{PASSWORD}"));
+        let answer = format!(
+            "<t:Discovery_Response xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" message_id=\"1\" \
+             in_response_to=\"1\">{}{}</t:Discovery_Response>",
+            instance("POLL", &place),
+            instance("INBOX", &place),
+        );
+        let act = if redirected { Act::redirect(307, &place) } else { Act::bytes(answer) };
+        lab.practice.forever(Service::Discovery, act);
+        let pins = ["poll", "inbox"].map(|name| format!("{name} = {:?}\n", lab.practice.url(name)));
+        pins.iter().for_each(|pin| lab.server = lab.server.replace(pin, ""));
+        lab.server += &format!("discovery = {discovery:?}\n");
+        lab.feed = Some("min_free = \"1MiB\"\n[inboxes.inbox]\nserver = \"hub\"\n".to_owned());
+        std::fs::write(lab.path("a.xml"), STIX).unwrap();
+        let by_hand = ["--url", &discovery, "--username", USER, "--password-file", "password"];
+        let mut shown = String::new();
+        for command in [
+            &["check", "--online"][..],
+            &["discover", "hub"],
+            &["push", "inbox", "a.xml", "--dry-run"],
+            &["push", "inbox", "a.xml"],
+            &["poll", "feed", "--count"],
+            &[&["push"][..], &by_hand, &["a.xml"]].concat(),
+            &[&["poll", "--collection", "default", "--to", "here"][..], &by_hand].concat(),
+        ] {
+            for json in [&[][..], &["--json"]] {
+                let ended = lab.run(&[command, json].concat());
+                lab.is_fit_to_be_shown(&format!("{command:?}"), &ended.out);
+                lab.is_fit_to_be_shown(&format!("{command:?}"), &ended.err);
+                shown += &(ended.out + &ended.err);
+            }
+        }
+        assert!(shown.contains("/p/[secret]"), "{shown}");
+        if !redirected {
+            for words in
+                ["is polled at http", "gets its messages at http", "sending to http", "polling http", "bytes, to http"]
+            {
+                assert!(shown.contains(words), "nothing {words} in {shown}");
+            }
+        }
+    });
+}
+
+#[test]
+fn looking_for_secrets_in_a_long_answer_does_not_stop_the_agent() {
+    let lab = Lab::feed();
+    let detail = format!("<t:Detail name=\"SUPPORTED_CONTENT\">{}</t:Detail>", "&amp;".repeat(60_000));
+    let answer = format!(
+        "<t:Status_Message xmlns:t=\"http://taxii.mitre.org/messages/taxii_xml_binding-1.1\" message_id=\"1\" \
+         in_response_to=\"1\" status_type=\"UNSUPPORTED_CONTENT\"><t:Status_Detail>{}</t:Status_Detail>\
+         </t:Status_Message>",
+        detail.repeat(25)
+    );
+    lab.practice.forever(Service::Poll, Act::bytes(answer));
+    let ended = lab.run_once();
+    assert_eq!(ended.code(), 1, "{}", ended.err);
+    assert!(ended.complaint().contains("(supported: &&&"), "{}", ended.err);
+    // With a look at each of them it takes half a minute.
+    assert!(ended.wall < Duration::from_secs(10), "{:?}", ended.wall);
+}
+
+#[test]
 fn an_advertisement_that_repeats_it_is_shown_without_it() {
     let spellings: Vec<String> = forms(SECRET).into_iter().filter(|spelling| spelling.is_ascii()).collect();
     each(spellings, |spelling| {
