@@ -59,8 +59,11 @@ fn for_a_terminal(document: &str) -> String {
     for character in document.chars() {
         match character {
             '\n' => shown.push(character),
-            // All of them are of the first plane: four digits are enough.
-            _ if is_deceptive(character) => shown += &format!("\\u{:04x}", u32::from(character)),
+            _ if is_deceptive(character) => {
+                let mut units = [0; 2];
+                let units = character.encode_utf16(&mut units).iter();
+                shown.extend(units.map(|unit| format!("\\u{unit:04x}")));
+            }
             _ => shown.push(character),
         }
     }
@@ -94,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_document_says_the_same_without_what_a_terminal_would_obey() {
-        let value = serde_json::json!({ "a\u{9b}31m": ["x\u{7f}\u{202e}\u{9d}", "plain é 😀", "\u{1b}[2J\n"] });
+        let value = serde_json::json!({ "a\u{9b}31m": ["x\u{7f}\u{202e}\u{9d}\u{61c}\u{2060}\u{feff}\u{ad}\u{e0041}", "plain é 😀", "\u{1b}[2J\n"] });
         let shown = for_a_terminal(&format!("{value:#}"));
         assert!(shown.chars().all(|c| c == '\n' || !is_deceptive(c)), "{shown}");
         assert_eq!(serde_json::from_str::<Value>(&shown).unwrap(), value);

@@ -271,7 +271,10 @@ pub(super) fn shown(text: &str) -> String {
     out
 }
 
-/// Control and formatting characters (bidirectional overrides, zero width) could make a line show what it does not say.
+/// Control and formatting characters (bidirectional overrides, zero width, tags) could make a line show what it does not
+/// say.
 pub fn is_deceptive(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}')
+        || matches!(c, '\u{2066}'..='\u{2069}' | '\u{feff}' | '\u{e0000}'..='\u{e007f}')
 }
