@@ -19,7 +19,7 @@ use crate::taxii::exchange::skew;
 use crate::taxii::message::{Body, ContentBlock, Header, Message};
 use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
-use crate::wire::{self, Response, RetryAfter, WireError, is_deceptive};
+use crate::wire::{self, Response, WireError, is_deceptive};
 
 /// Pieces of a reply between the network and the parser, at most; …
 const PIECES: usize = 64;
@@ -169,11 +169,8 @@ impl Peer {
         S: BlockSink + Send + 'static,
         S::Error: Display + Send,
     {
-        let (http, url, date) = (response.status, response.url.clone(), response.date);
-        let retry_after = response.retry_after.map(|wait| match wait {
-            RetryAfter::After(wait) => Wait::For(wait),
-            RetryAfter::At(at) => Wait::Until(at),
-        });
+        let (http, url, date, retry_after) =
+            (response.status, response.url.clone(), response.date, response.retry_after);
         if let Some(date) = date {
             self.learnt().skew = Some(skew(date, self.clock.now()));
         }

@@ -36,6 +36,6 @@ pub use client::Client;
 pub use error::{Class, Limit, WireError, is_deceptive};
 pub use login::TokenUse;
 pub use record::{Record, Recorder};
-pub use response::{Response, RetryAfter};
+pub use response::Response;
 pub use settings::{Auth, Identity, Proxy, Secret, SecretError, Settings, Tls, Trust};
 pub use validity::Validity;

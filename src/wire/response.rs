@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use chrono::{DateTime, NaiveDateTime, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::header::{CONTENT_ENCODING, CONTENT_TYPE, DATE, HeaderMap, HeaderName, RETRY_AFTER};
 use tokio::time::Instant;
 use url::Url;
@@ -15,6 +15,7 @@ use super::error::shown;
 use super::incoming::{Incoming, Wire};
 use super::login::TokenUse;
 use super::record::Recording;
+use crate::taxii::time::{Wait, http_date, retry_after};
 
 /// A reply whose header has been read and whose body has not.
 pub struct Response {
@@ -24,8 +25,8 @@ pub struct Response {
     pub url: Url,
     /// `Date`: the server's clock when it answered.
     pub date: Option<DateTime<Utc>>,
-    /// `Retry-After`, where it can be read.
-    pub retry_after: Option<RetryAfter>,
+    /// `Retry-After`, where it can be read, as it was sent: the caller bounds it.
+    pub retry_after: Option<Wait>,
     /// `Content-Type` without its parameters, in lower case.
     pub content_type: Option<String>,
     /// The `charset` parameter of `Content-Type`, in lower case.
@@ -43,15 +44,6 @@ pub struct Response {
     pub(super) recording: Option<Box<Recording>>,
     /// While the reply is read, a request that is still being sent goes on.
     _sent: Sent,
-}
-
-/// What `Retry-After` says (RFC 9110, 10.2.3), as it was sent: the caller bounds it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetryAfter {
-    /// So long after the reply.
-    After(Duration),
-    /// At this time of the server's clock.
-    At(DateTime<Utc>),
 }
 
 /// What bounds an exchange.
@@ -153,44 +145,9 @@ fn charset(content_type: &str) -> Option<String> {
     })
 }
 
-fn retry_after(value: &str) -> Option<RetryAfter> {
-    let value = value.trim();
-    match value.parse() {
-        Ok(seconds) => Some(RetryAfter::After(Duration::from_secs(seconds))),
-        Err(_) => http_date(value).map(RetryAfter::At),
-    }
-}
-
-/// An HTTP date in any of its three forms (RFC 9110, 5.6.7).
-fn http_date(value: &str) -> Option<DateTime<Utc>> {
-    let value = value.trim();
-    ["%a, %d %b %Y %H:%M:%S GMT", "%A, %d-%b-%y %H:%M:%S GMT", "%a %b %e %H:%M:%S %Y"]
-        .iter()
-        .find_map(|form| NaiveDateTime::parse_from_str(value, form).ok())
-        .map(|date| date.and_utc())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn all_three_forms_of_an_http_date_are_read() {
-        for form in ["Sun, 06 Nov 1994 08:49:37 GMT", "Sunday, 06-Nov-94 08:49:37 GMT", "Sun Nov  6 08:49:37 1994"] {
-            assert_eq!(http_date(form).unwrap().to_rfc3339(), "1994-11-06T08:49:37+00:00", "{form}");
-        }
-        assert_eq!(http_date("yesterday"), None);
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date_or_nothing() {
-        assert_eq!(retry_after(" 120 "), Some(RetryAfter::After(Duration::from_secs(120))));
-        assert_eq!(retry_after("99999999999"), Some(RetryAfter::After(Duration::from_secs(99_999_999_999))));
-        assert!(matches!(retry_after("Sun, 06 Nov 1994 08:49:37 GMT"), Some(RetryAfter::At(_))));
-        for garbage in ["", "-1", "soon", "1.5", "999999999999999999999999"] {
-            assert_eq!(retry_after(garbage), None, "{garbage}");
-        }
-    }
 
     #[test]
     fn the_charset_is_found_among_the_parameters() {

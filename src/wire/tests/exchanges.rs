@@ -28,7 +28,8 @@ async fn a_request_carries_the_six_headers_a_length_and_nothing_of_a_browser() {
 
 #[tokio::test]
 async fn what_the_reply_header_says_is_told() {
-    let headers = "Date: Sun, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 7\r\nSet-Cookie: a=b\r\n\
+    // It was a Sunday: what day a server takes it for does not matter.
+    let headers = "Date: Mon, 06 Nov 1994 08:49:37 GMT\r\nRetry-After: 7\r\nSet-Cookie: a=b\r\n\
                    Content-Type: Application/XML; charset=UTF-8\r\nX-TAXII-Content-Type: urn:x\r\n";
     let (url, log) = answer(vec![reply(503, headers, "<a/>")]).await;
     let client = client(&url);
@@ -36,7 +37,7 @@ async fn what_the_reply_header_says_is_told() {
     assert_eq!(response.status, 503);
     assert_eq!(response.url, url);
     assert_eq!(response.date.unwrap().timestamp(), 784_111_777);
-    assert_eq!(response.retry_after, Some(RetryAfter::After(Duration::from_secs(7))));
+    assert_eq!(response.retry_after, Some(Wait::For(Duration::from_secs(7))));
     assert_eq!(response.content_type.as_deref(), Some("application/xml"));
     assert_eq!(response.charset.as_deref(), Some("utf-8"));
     assert_eq!(response.taxii_content_type.as_deref(), Some("urn:x"));

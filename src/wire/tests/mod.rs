@@ -18,6 +18,7 @@ use url::Url;
 
 use super::*;
 use crate::taxii::Version;
+use crate::taxii::time::Wait;
 
 /// A request as a peer read it.
 #[derive(Clone, Debug)]
