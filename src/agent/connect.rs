@@ -148,8 +148,10 @@ fn look_up(secret: &Secret) -> Result<String, SecretError> {
     match secret {
         Secret::Literal(value) => Ok(value.clone()),
         Secret::File(path) => read_secret(path),
-        Secret::Env(name) => std::env::var(name)
-            .map_err(|_| SecretError(format!("the environment variable {name} is not set, or is not UTF-8"))),
+        Secret::Env(name) => match std::env::var(name) {
+            Ok(value) => not_empty(value, || format!("the environment variable {name}")),
+            Err(_) => Err(SecretError(format!("the environment variable {name} is not set, or is not UTF-8"))),
+        },
         Secret::Credential(name) => match std::env::var_os("CREDENTIALS_DIRECTORY") {
             Some(directory) => read_secret(&PathBuf::from(directory).join(name)),
             None => Err(SecretError(format!(
@@ -159,11 +161,50 @@ fn look_up(secret: &Secret) -> Result<String, SecretError> {
     }
 }
 
+/// The first line of a file.
 fn read_secret(path: &Path) -> Result<String, SecretError> {
-    let bytes = disk::read_small(path, LONGEST).map_err(|error| SecretError(format!("cannot {error}")))?;
-    // A file that is just being written anew, most likely. An empty password would lock the account.
-    if bytes.trim_ascii().is_empty() {
-        return Err(SecretError(format!("{} is empty", path.display())));
+    let mut bytes = disk::read_small(path, LONGEST).map_err(|error| SecretError(format!("cannot {error}")))?;
+    if let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
+        bytes.truncate(end);
+        bytes.pop_if(|last| *last == b'\r');
     }
-    String::from_utf8(bytes).map_err(|_| SecretError(format!("{} is not UTF-8 text", path.display())))
+    let line = String::from_utf8(bytes).map_err(|_| SecretError(format!("{} is not UTF-8 text", path.display())))?;
+    not_empty(line, || format!("the first line of {}", path.display()))
+}
+
+/// A file that is just being written anew, most likely, or a variable that was forgotten. An empty password would lock
+/// the account.
+fn not_empty(secret: String, place: impl FnOnce() -> String) -> Result<String, SecretError> {
+    if secret.trim().is_empty() { Err(SecretError(format!("{} is empty", place()))) } else { Ok(secret) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_line_of_a_file_is_the_secret_and_an_empty_one_is_none() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let read = |text: &str| {
+            std::io::Write::write_all(&mut file.reopen().unwrap(), text.as_bytes()).unwrap();
+            file.as_file().set_len(text.len() as u64).unwrap();
+            secret(&Secret::File(file.path().to_owned())).read()
+        };
+        for text in ["hunter2", "hunter2\n", "hunter2\r\n", "hunter2\nsecond\n", "hunter2\r\nsecond", "hunter2\n\n"] {
+            assert_eq!(read(text).as_deref(), Ok("hunter2"), "{text:?}");
+        }
+        assert_eq!(read(" hunter 2\t\n").as_deref(), Ok(" hunter 2\t"));
+        for text in ["", "\n", " \r\n", "\nhunter2\n"] {
+            assert!(read(text).unwrap_err().0.ends_with(" is empty"), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_variable_that_is_empty_holds_no_secret() {
+        for text in ["", " ", "\n"] {
+            let refused = not_empty(text.to_owned(), || "the environment variable X".to_owned());
+            assert_eq!(refused.unwrap_err().0, "the environment variable X is empty");
+        }
+        assert!(not_empty("x".to_owned(), String::new).is_ok());
+    }
 }
