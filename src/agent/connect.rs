@@ -199,6 +199,44 @@ mod tests {
         }
     }
 
+    /// Whether a configuration is accepted, and whether its server can be spoken to.
+    fn judged(server: &str) -> (bool, bool) {
+        let text = format!("[servers.hub]\n{server}\n");
+        let parsed = config::Config::parse(&text, "config.toml");
+        let peered = parsed.as_ref().is_ok_and(|parsed| {
+            let loaded = load("hub", &parsed.config.servers["hub"]).unwrap();
+            peer("hub", &loaded, &Clock::system(), &Arc::new(Semaphore::new(1))).is_ok()
+        });
+        (parsed.is_ok(), peered)
+    }
+
+    #[test]
+    fn a_proxy_that_the_configuration_may_have_can_be_used() {
+        for (direct, good) in [("10.0.0.0/8", true), (".example.org", true), ("*", true), (".", false), ("...", false)]
+        {
+            let proxy = format!("proxy = {{ url = \"http://proxy:1\", no_proxy = [{direct:?}] }}");
+            assert_eq!(judged(&proxy), (good, good), "{direct}");
+        }
+    }
+
+    #[test]
+    fn a_configuration_takes_the_addresses_for_local_that_requests_do() {
+        for (host, local) in [
+            ("127.1.2.3", true),
+            ("localhost", true),
+            ("localhost.", true),
+            ("[::1]", true),
+            ("[::ffff:127.0.0.1]", true),
+            ("[::2]", false),
+            ("localhost.example.org", false),
+        ] {
+            let url = format!("http://{host}:1/");
+            let auth = "auth = { type = \"bearer\", token_env = \"TOKEN\" }";
+            assert_eq!(judged(&format!("discovery = {url:?}\n{auth}")).0, local, "{host}");
+            assert_eq!(wire::is_loopback(&url.parse().unwrap()), local, "{host}");
+        }
+    }
+
     #[test]
     fn a_variable_that_is_empty_holds_no_secret() {
         for text in ["", " ", "\n"] {

@@ -163,7 +163,7 @@ fn check_authorization(walk: &mut Walk, path: &str, server: &Server) {
 fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.to_canonical().is_loopback(),
         Some(Host::Domain(name)) => name.trim_end_matches('.') == "localhost",
         None => false,
     }
@@ -332,6 +332,7 @@ mod tests {
             ("http://127.0.0.1:9000/x", true),
             ("http://127.8.7.6/", true),
             ("http://[::1]/", true),
+            ("http://[::ffff:127.0.0.1]/", true),
             ("http://LOCALHOST:1/", true),
             ("http://localhost./", true),
             ("http://localhost.example.org/", false),

@@ -269,7 +269,8 @@ pub(super) fn direct(kind: &Kind, value: &DeValue<'_>) -> Reading<String> {
         };
     }
     let host = text == "*" || text.parse::<IpAddr>().is_ok();
-    if host || text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-' | '_')) {
+    let legal = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if host || (text.chars().all(legal) && !text.trim_matches('.').is_empty()) {
         return Ok(text);
     }
     Err("not a host name, an address or a network".into())

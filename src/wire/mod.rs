@@ -35,6 +35,7 @@ pub use body::Body;
 pub use client::Client;
 pub use error::{Class, Limit, WireError, is_deceptive};
 pub use login::TokenUse;
+pub use origin::is_loopback;
 pub use record::{Record, Recorder};
 pub use response::Response;
 pub use settings::{Auth, Identity, Proxy, Secret, SecretError, Settings, Tls, Trust};

@@ -40,14 +40,15 @@ impl Origins {
     }
 }
 
-/// Whether what is sent to this address never leaves the machine.
-pub(super) fn is_loopback(url: &Url) -> bool {
+/// Whether what is sent to this address never leaves the machine. The configuration judges in the same way.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
         Some(Host::Ipv6(ip)) => ip.to_canonical().is_loopback(),
         // The host of a socks5 URL is never parsed as an IP address, because its scheme is none that browsers know.
         Some(Host::Domain(name)) => {
-            name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+            name.trim_end_matches('.').eq_ignore_ascii_case("localhost")
+                || name.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
         }
         None => false,
     }
@@ -118,9 +119,15 @@ mod tests {
 
     #[test]
     fn loopback_is_the_whole_of_it() {
-        for yes in
-            ["http://127.0.0.1/", "http://127.9.8.7:1/", "http://[::1]/", "http://localhost/", "socks5://127.0.0.1"]
-        {
+        for yes in [
+            "http://127.0.0.1/",
+            "http://127.9.8.7:1/",
+            "http://[::1]/",
+            "http://localhost/",
+            "http://localhost.:1/",
+            "http://[::ffff:127.0.0.1]/",
+            "socks5://127.0.0.1",
+        ] {
             assert!(is_loopback(&url(yes)), "{yes}");
         }
         for no in ["http://10.0.0.1/", "http://[::2]/", "http://localhost.example.org/", "http://127.0.0.1.example/"] {

@@ -16,6 +16,7 @@ use crate::peer::{Nothing, Peer, PeerError, Trouble};
 use crate::taxii::exchange::believed;
 use crate::taxii::message::{Body, Collection};
 use crate::taxii::status::{self, Class};
+use crate::wire::is_loopback;
 
 /// Polls follow the server's clock; a larger difference than this many seconds is worth a word all the same.
 const SKEW: i64 = 60;
@@ -123,9 +124,7 @@ impl Asked {
     fn transport(&mut self, base: &Url, server: &Server) {
         let tls = &server.tls;
         if base.scheme() != "https" {
-            let local =
-                base.host_str().is_some_and(|host| host == "localhost" || host.starts_with("127.") || host == "[::1]");
-            if !local {
+            if !is_loopback(base) {
                 self.about.warning("plain http: others on the way can read and change everything", "use https");
             }
         } else if tls.pin_sha256.is_some() {

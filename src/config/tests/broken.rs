@@ -185,6 +185,7 @@ fn broken_servers() {
                 &["proxy.no_proxy[1]: found \"10.0.0.0/33\"", "0 to 32"],
             ),
             ("proxy = { url = \"http://proxy:1\", no_proxy = [▸\"http://a\"] }", &["proxy.no_proxy[0]"]),
+            ("proxy = { url = \"http://proxy:1\", no_proxy = [▸\".\"] }", &["proxy.no_proxy[0]", "host name"]),
             ("proxy = { url = \"http://proxy:1\", no_proxy = [▸\"a b\"] }", &["proxy.no_proxy[0]", "host name"]),
             ("connect_timeout = ▸10", &["connect_timeout: found 10 (a number without a unit)", "ms s m h d w"]),
             ("connect_timeout = ▸\"10\"", &["connect_timeout: found \"10\" (a number without a unit)"]),
