@@ -178,8 +178,8 @@ impl Peer {
         let body = match self.decode(response, decoder).await {
             Ok(decoded) => Ok(decoded),
             // Who refuses a request before all of it has come often resets the connection, and with it the page that
-            // says so. The status has been read all the same.
-            Err(Decoding::Wire(error @ WireError::CutShort { .. })) if http != 200 => Err(error.to_string()),
+            // says so; and an error page may not be what its headers say. The status has been read all the same.
+            Err(Decoding::Wire(error)) if http != 200 && is_of_body(&error) => Err(error.to_string()),
             Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, || self.shown_url(&url))),
             Err(Decoding::Message(DecodeError::Sink(error))) => return Err(Trouble::Sink(error)),
             // An error page is often no XML at all; what counts then is the HTTP status.
@@ -293,6 +293,12 @@ async fn resume<T>(stopped: tokio::task::JoinError) -> T {
         Ok(panic) => std::panic::resume_unwind(panic),
         Err(_) => std::future::pending().await,
     }
+}
+
+/// Whether nothing went wrong before the body.
+fn is_of_body(error: &WireError) -> bool {
+    use WireError as E;
+    matches!(error, E::CutShort { .. } | E::Encoding { .. } | E::Foreign { .. } | E::TooLarge { .. })
 }
 
 /// A body that was cut short by the server, is too long or damaged says something about the range that was asked. A

@@ -19,6 +19,8 @@ use super::response::Bounds;
 
 /// How much is decompressed at once.
 const CHUNK: usize = 16 * 1024;
+/// The first byte of every gzip member.
+const GZIP: u8 = 0x1f;
 /// The lowest pace, in bytes per second, over a window of time.
 const LOWEST_PACE: u64 = 1024;
 
@@ -116,6 +118,7 @@ pub(super) enum Incoming {
         reader: Reader,
         buffer: BytesMut,
     },
+    Gzip(Box<Gzip>),
     Unknown(String),
 }
 
@@ -123,13 +126,7 @@ impl Incoming {
     pub(super) fn new(wire: Wire, encoding: Option<&str>) -> Incoming {
         match encoding {
             None | Some("" | "identity") => Incoming::Plain(Box::new(wire)),
-            Some("gzip" | "x-gzip") => {
-                let mut decoder = GzipDecoder::new(StreamReader::new(stream(wire)));
-                // A gzip file may have several members (RFC 1952, 2.2); stopping after the first would lose the rest
-                // without a word.
-                decoder.multiple_members(true);
-                Incoming::decoded(decoder)
-            }
+            Some("gzip" | "x-gzip") => Incoming::Gzip(Box::new(Gzip::Start(StreamReader::new(stream(wire))))),
             Some("deflate") => Incoming::Deflate(Some(StreamReader::new(stream(wire)))),
             Some(other) => Incoming::Unknown(shown(other)),
         }
@@ -160,11 +157,65 @@ impl Incoming {
                 let count = reader.read_buf(buffer).await.map_err(failed)?;
                 Ok((count > 0).then(|| buffer.split().freeze()))
             }
+            Incoming::Gzip(gzip) => gzip.next().await.map_err(failed),
             Incoming::Deflate(_) => Ok(None),
             Incoming::Unknown(encoding) => Err(WireError::Foreign {
                 url: url.to_owned(),
                 reason: format!("its Content-Encoding is {encoding:?}, and only gzip and deflate were asked for"),
             }),
+        }
+    }
+}
+
+/// What is called gzip: one member or several (RFC 1952, 2.2), since stopping after the first would lose the rest without a
+/// word, and perhaps zeros after them. Some servers label what they do not compress: an error page, or nothing at all.
+pub(super) enum Gzip {
+    Start(StreamReader<Raw, Bytes>),
+    Member(GzipDecoder<StreamReader<Raw, Bytes>>, BytesMut),
+    Between(StreamReader<Raw, Bytes>),
+    Plain(StreamReader<Raw, Bytes>),
+    End,
+}
+
+impl Gzip {
+    async fn next(&mut self) -> io::Result<Option<Bytes>> {
+        loop {
+            *self = match std::mem::replace(self, Gzip::End) {
+                Gzip::Start(mut raw) => match raw.fill_buf().await?.first() {
+                    None => Gzip::End,
+                    Some(&GZIP) => Gzip::Member(GzipDecoder::new(raw), BytesMut::new()),
+                    Some(_) => Gzip::Plain(raw),
+                },
+                Gzip::Member(mut decoder, mut buffer) => {
+                    buffer.reserve(CHUNK);
+                    if decoder.read_buf(&mut buffer).await? > 0 {
+                        let piece = buffer.split().freeze();
+                        *self = Gzip::Member(decoder, buffer);
+                        return Ok(Some(piece));
+                    }
+                    Gzip::Between(decoder.into_inner())
+                }
+                Gzip::Between(mut raw) => match raw.fill_buf().await? {
+                    [] => Gzip::End,
+                    [GZIP, ..] => Gzip::Member(GzipDecoder::new(raw), BytesMut::new()),
+                    rest if rest.iter().all(|byte| *byte == 0) => {
+                        let zeros = rest.len();
+                        raw.consume(zeros);
+                        Gzip::Between(raw)
+                    }
+                    _ => return Err(io::Error::other("something else follows the compressed data")),
+                },
+                Gzip::Plain(mut raw) => {
+                    let piece = Bytes::copy_from_slice(raw.fill_buf().await?);
+                    if piece.is_empty() {
+                        return Ok(None);
+                    }
+                    raw.consume(piece.len());
+                    *self = Gzip::Plain(raw);
+                    return Ok(Some(piece));
+                }
+                Gzip::End => return Ok(None),
+            };
         }
     }
 }

@@ -83,6 +83,20 @@ async fn gzip_and_both_kinds_of_deflate_are_decompressed() {
 }
 
 #[tokio::test]
+async fn what_is_labelled_gzip_and_is_not_comes_as_it_is() {
+    let labelled = |body: &[u8]| get(with_body("Content-Encoding: gzip\r\n", body));
+    for body in [&b""[..], b"<!DOCTYPE html><html>Log in</html>", b"{}"] {
+        assert_eq!(labelled(body).await.unwrap(), body);
+    }
+    let content = b"content ".repeat(10_000);
+    let padded = [gzip(&content).await, vec![0; 100_000]].concat();
+    assert!(labelled(&padded).await.unwrap() == content);
+    let followed = [gzip(&content).await, b"\0\0<html>".to_vec()].concat();
+    let error = labelled(&followed).await.unwrap_err();
+    assert!(matches!(error, WireError::Encoding { .. }), "{error:?}");
+}
+
+#[tokio::test]
 async fn compressed_data_that_ends_too_early_is_cut_short() {
     let body = gzip(&b"content ".repeat(1000)).await;
     for cut in [1, 5, 10, 20, body.len() - 1] {

@@ -113,8 +113,29 @@ fn a_body_that_ends_elsewhere_than_it_said_is_refused() {
         Row("H10", Act::honest().framing(Framing::TwoLengths), &[]),
         Row("H24", Act::raw(b"\0\0\x12\x04\0\0\0\0\0\0\x03\0\0\0d".as_slice()), &["no answer"]),
         Row("H36", Act::honest().header("Content-Encoding", "br"), &["br"]),
-        Row("H36", Act::honest().header("Content-Encoding", "gzip"), &[]),
     ]);
+}
+
+#[test]
+fn an_error_page_that_is_not_what_its_headers_say_is_an_error_all_the_same() {
+    let labelled = |status, coding: &str| Act::http(status, "text/html", "\u{1f}no").header("Content-Encoding", coding);
+    fails(vec![
+        Row("H36", labelled(503, "gzip").header("Retry-After", "3600"), &["HTTP 503", "it is busy"]),
+        Row("H36", labelled(503, "br").header("Retry-After", "3600"), &["HTTP 503", "it is busy"]),
+        Row("H36", labelled(401, "gzip"), &["HTTP 401", "the credentials are missing or wrong"]),
+        Row("H36", Act::http(200, "text/html", "<html>").header("Content-Encoding", "gzip"), &["a login page"]),
+        Row("H36", Act::http(200, "text/html", "").header("Content-Encoding", "gzip"), &["a login page"]),
+    ]);
+}
+
+#[test]
+fn an_error_is_not_looked_at_more_often_than_its_status_says() {
+    let lab = Lab::feed();
+    let busy = Act::http(503, "text/html", "\u{1f}no").header("Content-Encoding", "gzip").header("Retry-After", "3600");
+    lab.practice.forever(Service::Poll, busy);
+    let ended = lab.run_once();
+    assert!(!ended.err.contains("step past it"), "{}", ended.err);
+    assert_eq!(lab.practice.requests().len(), 1, "{}", ended.err);
 }
 
 #[test]
@@ -148,6 +169,7 @@ fn length_and_chunks_together_are_taken_and_headers_decide_nothing() {
         ("H11", Act::raw(both)),
         ("H26", Act::honest().without_header("X-TAXII-Content-Type").without_header("X-TAXII-Services")),
         ("H26", Act::honest().header("X-TAXII-Content-Type", "\u{fffd}").header("Content-Type", "text/html")),
+        ("H36", Act::honest().header("Content-Encoding", "gzip")),
         ("H31", Act::honest().header("Set-Cookie", &format!("a={}; Path=/", "x".repeat(3000)))),
     ];
     each(rows, |(id, act)| {

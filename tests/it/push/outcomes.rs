@@ -83,6 +83,8 @@ fn what_is_refused_for_good_fails_at_once() {
         (Act::status(StatusReply::new("BAD_MESSAGE").message("line 3")), "BAD_MESSAGE"),
         (Act::status(StatusReply::new("UNSUPPORTED_CONTENT").detail("SUPPORTED_CONTENT", STIX)), "UNSUPPORTED_CONTENT"),
         (html(413), ""),
+        (html(413).header("Content-Encoding", "gzip"), ""),
+        (html(413).header("Content-Encoding", "br"), ""),
         (Act::status("FAILURE").code(413), "FAILURE"),
     ];
     for_each(cases, |(act, status)| {
