@@ -157,9 +157,6 @@ impl From<PeerError> for Trouble {
 /// What the operator can do about a question that was not answered.
 pub(super) fn remedy(error: &PeerError) -> String {
     match error {
-        PeerError::Refused { words, .. } if words.contains("UNAUTHORIZED") => {
-            "check the user name and the password, or the client certificate".to_owned()
-        }
         other if !other.hint().is_empty() => other.hint(),
         PeerError::Wire(_) => "check the address, the network and whether the server is up".to_owned(),
         _ => "ask the operator of the server".to_owned(),

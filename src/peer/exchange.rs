@@ -58,7 +58,8 @@ impl<S> Exchanged<S> {
     /// The answer as the rules of the protocol take it.
     pub fn answer(&self, now: DateTime<Utc>) -> Answer<'_> {
         let message = self.body.as_ref().ok().map(|(message, _)| message);
-        Answer { http: self.http, message, date: self.date, retry_after: self.retry_after, now }
+        let instead = self.body.as_ref().err().map(String::as_str);
+        Answer { http: self.http, message, instead, date: self.date, retry_after: self.retry_after, now }
     }
 }
 
@@ -183,7 +184,7 @@ impl Peer {
             Err(Decoding::Wire(error)) => return Err(unreadable_or_broken(error, || self.shown_url(&url))),
             Err(Decoding::Message(DecodeError::Sink(error))) => return Err(Trouble::Sink(error)),
             // An error page is often no XML at all; what counts then is the HTTP status.
-            Err(Decoding::Message(error @ DecodeError::NotTaxii { .. })) => Err(error.to_string()),
+            Err(Decoding::Message(DecodeError::NotTaxii { found })) => Err(format!("the body is {found}")),
             Err(Decoding::Message(error)) if http != 200 => Err(error.to_string()),
             Err(Decoding::Message(error @ (DecodeError::UnsupportedVersion { .. } | DecodeError::Encoding(_)))) => {
                 let (url, reason) = (self.shown_url(&url), error.to_string());
@@ -273,12 +274,15 @@ impl Peer {
         };
         match exchanged.body {
             Ok((message, _)) if !matches!(message.body, Body::Status(_)) => Ok((message, exchanged.url)),
-            _ => {
-                let reaction = status::react(&exchanged.answer(self.clock.now()));
-                let (url, words) = (self.shown_url(&exchanged.url), self.shown(&reaction.words));
-                Err(PeerError::Refused { url, words, class: reaction.class })
-            }
+            _ => Err(self.refused(&exchanged)),
         }
+    }
+
+    /// An answer that is not the one wanted.
+    pub fn refused<S>(&self, exchanged: &Exchanged<S>) -> PeerError {
+        let answer = exchanged.answer(self.clock.now());
+        let (reaction, url) = (status::react(&answer), self.shown_url(&exchanged.url));
+        PeerError::Refused { url, words: self.shown(&reaction.words), hint: answer.hint(), class: reaction.class }
     }
 }
 

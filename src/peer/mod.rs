@@ -127,6 +127,8 @@ pub enum PeerError {
         url: String,
         /// What it said.
         words: String,
+        /// What the operator can do; empty where that is not known.
+        hint: &'static str,
         /// What to do about it.
         class: status::Class,
     },
@@ -160,7 +162,7 @@ impl PeerError {
         match self {
             PeerError::Wire(error) => error.hint().to_owned(),
             PeerError::Unreadable { .. } => "check that the address is that of a TAXII service".to_owned(),
-            PeerError::Refused { .. } => String::new(),
+            PeerError::Refused { hint, .. } => (*hint).to_owned(),
             PeerError::NoService { asked: true, .. } => "pin its address in the configuration".to_owned(),
             PeerError::NoService { .. } => "pin its address in the configuration, or set `discovery`".to_owned(),
         }

@@ -24,7 +24,7 @@ impl Feed {
             };
             match asked.await {
                 Err(error) if matches!(PeerError::class(&error), Class::Retry { .. }) => {
-                    tries.after(self, error.class(), with_hint(error.to_string(), &error.hint())).await?;
+                    tries.after(self, error.class(), with_hint(error.to_string(), &error.hint()), "").await?;
                 }
                 asked => return asked.map_err(Failure::from),
             }

@@ -56,6 +56,8 @@ struct Attempt {
     step: Step,
     /// The part that came, where there was one.
     part: Option<Intake>,
+    /// What the operator can do about an answer that is not the one wanted.
+    hint: &'static str,
 }
 
 impl Feed {
@@ -79,7 +81,7 @@ impl Feed {
                 attempt = self.attempt(setting, &mut poll, address) => attempt?,
                 () = self.stopped_for_long() => return Ok(Outcome::Stopped),
             };
-            let Attempt { step, part } = attempt;
+            let Attempt { step, part, hint } = attempt;
             match (step, part) {
                 (Step::Store { last }, Some(part)) => {
                     self.store(setting, &poll, part, Stored { number, last }, &mut brought).await?;
@@ -129,7 +131,7 @@ impl Feed {
                     }
                 }
                 (Step::Fail { class, words }, _) => {
-                    if let Err(failure) = tries.after(self, class, self.shown(&words)).await {
+                    if let Err(failure) = tries.after(self, class, self.shown(&words), hint).await {
                         // How often it failed counts over restarts: some servers never say that a result is lost.
                         self.save_if_fetching(setting, &poll).await?;
                         return Err(failure);
@@ -179,10 +181,10 @@ impl Feed {
                     WireError::CutShort { .. } => Reply::Cut(words),
                     _ => Reply::Failed { class, words },
                 };
-                Ok(Attempt { step: poll.on_reply(reply, now), part: None })
+                Ok(Attempt { step: poll.on_reply(reply, now), part: None, hint: "" })
             }
             Err(Trouble::Unreadable { what, .. }) => {
-                Ok(Attempt { step: poll.on_reply(Reply::Unreadable(what), now), part: None })
+                Ok(Attempt { step: poll.on_reply(Reply::Unreadable(what), now), part: None, hint: "" })
             }
             Err(Trouble::Sink(error)) => {
                 // What was staged may be what fills the disk; the next poll would remove it, but that may be long.
@@ -199,6 +201,7 @@ impl Feed {
         if is_part {
             poll.answered_at(exchanged.url.as_str());
         }
+        let hint = exchanged.answer(now).hint();
         let step = poll.on_reply(Reply::Answer { answer: exchanged.answer(now), digest }, now);
         let part = match exchanged.body {
             Ok((message, intake)) if is_part => {
@@ -212,7 +215,7 @@ impl Feed {
             }
             _ => None,
         };
-        Attempt { step, part }
+        Attempt { step, part, hint }
     }
 
     fn remark(&self, reply: &PollResponse, step: &Step) {

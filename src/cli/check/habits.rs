@@ -111,7 +111,7 @@ pub(super) async fn findings(about: &mut About, subject: &Subject<'_>) {
         Ok(Body::Status(_)) if matches!(class, Class::Retry { .. }) => {
             about.warning(format!("the Poll Service puts the question off: {words}"), "check again later");
         }
-        _ => about.unanswered(&PeerError::Refused { url: peer.shown_url(&exchanged.url), words, class }),
+        _ => about.unanswered(&peer.refused(&exchanged)),
     }
 }
 

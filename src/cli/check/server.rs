@@ -9,13 +9,12 @@ use super::finding::About;
 use crate::agent::{AgentError, ConnectError};
 use crate::cli::exchanges::Exchanges;
 use crate::cli::output::counted;
-use crate::cli::services::shown;
 use crate::cli::target;
 use crate::config::{Auth, Server};
 use crate::peer::{Nothing, Peer, PeerError, Trouble};
 use crate::taxii::exchange::believed;
 use crate::taxii::message::{Body, Collection};
-use crate::taxii::status::{self, Class};
+use crate::taxii::status::Class;
 use crate::wire::is_loopback;
 
 /// Polls follow the server's clock; a larger difference than this many seconds is worth a word all the same.
@@ -98,8 +97,7 @@ impl Asked {
                     self.credentials(server);
                     return Some(exchanged.url);
                 }
-                let (words, class) = (shown(peer, &status::react(&answer).words), Class::Admin);
-                self.about.unanswered(&PeerError::Refused { url: peer.shown_url(&exchanged.url), words, class });
+                self.about.unanswered(&peer.refused(&exchanged));
             }
             Err(Trouble::Wire(error)) => self.about.unanswered(&error.into()),
             Err(Trouble::Unreadable { url, what }) => {

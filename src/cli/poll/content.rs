@@ -17,7 +17,7 @@ use crate::cli::{End, Result, Trouble, progress, runtime};
 use crate::clock::Clock;
 use crate::config::{self, Start};
 use crate::peer::Patience;
-use crate::poll::{Ended, Failure, Feed};
+use crate::poll::{self, Ended, Failure, Feed};
 use crate::store::ledger::{FeedRow, Ledger};
 use crate::store::output::{Manner, Staging, remove_own_staging};
 use crate::taxii::message::ServiceType;
@@ -181,7 +181,7 @@ fn tell(wanted: &Wanted, fetched: &Fetched, directory: &Path, as_json: bool) -> 
     }
     if let Some(failure) = fetched.failure() {
         // The agent would try again by itself; here nobody does.
-        let (hint, _) = failure.hint.split_once("; it is tried").unwrap_or((&failure.hint, ""));
+        let hint = failure.hint.trim_end_matches(poll::HOURLY).trim_end_matches("; ");
         complain(&format!("polling {} failed: {}", wanted.shown(), failure.words), hint);
     }
     if as_json {

@@ -33,6 +33,8 @@ pub struct Answer<'a> {
     pub http: u16,
     /// The TAXII message in the body, whatever the status code and the headers were.
     pub message: Option<&'a Message>,
+    /// What the body is instead, where it is no message and that is known.
+    pub instead: Option<&'a str>,
     /// The Date header.
     pub date: Option<DateTime<Utc>>,
     /// The Retry-After header.
@@ -62,6 +64,24 @@ impl<'a> Answer<'a> {
             Some(StatusType::Failure | StatusType::Other) => self.http == 401,
             Some(_) => false,
             None => self.message.is_none() && self.http == 401,
+        }
+    }
+
+    /// What the operator can do about an answer that is not the one wanted; empty where that is nothing, or not known.
+    pub fn hint(&self) -> &'static str {
+        let status = self.status().map(|status| StatusType::of(&status.status_type));
+        match (status, self.http) {
+            (Some(StatusType::Unauthorized), _) | (Some(StatusType::Failure | StatusType::Other) | None, 401) => {
+                "check the user name and the password, or the client certificate"
+            }
+            (Some(StatusType::Denied | StatusType::NotFound | StatusType::DestinationCollectionError), _)
+            | (Some(StatusType::Failure | StatusType::Other) | None, 403) => {
+                "check the collection, the credentials and what the server grants"
+            }
+            (None, 404 | 405) => "check the address",
+            (None, 406 | 415) => "check the address and `taxii` of the server",
+            (None, 407) => "check username and password_file of the proxy",
+            _ => "",
         }
     }
 
@@ -244,7 +264,7 @@ fn react_to_http(answer: &Answer<'_>) -> Class {
 
 /// What happened, in words that can follow "cannot push NAME: ".
 fn words(answer: &Answer<'_>) -> String {
-    let Some(message) = answer.message else { return http_words(answer.http) };
+    let Some(message) = answer.message else { return http_words(answer) };
     let Body::Status(status) = &message.body else {
         return format!("the server answered with a {} instead", message.body.name(message.version));
     };
@@ -268,7 +288,8 @@ fn words(answer: &Answer<'_>) -> String {
     words
 }
 
-fn http_words(http: u16) -> String {
+fn http_words(answer: &Answer<'_>) -> String {
+    let http = answer.http;
     let hint = match http {
         200..=299 => ": a login page, perhaps, or not the address of a TAXII service",
         300..=399 => ": it redirects to where this agent does not go",
@@ -283,7 +304,10 @@ fn http_words(http: u16) -> String {
         502 | 504 => ": what stands before the server does not reach it",
         _ => "",
     };
-    format!("the server answered HTTP {http} without a TAXII message{hint}")
+    // An error needs no page that says so.
+    let found = answer.instead.filter(|_| matches!(http, 200..=299));
+    let found = found.map(|found| format!(" ({found})")).unwrap_or_default();
+    format!("the server answered HTTP {http} without a TAXII message{hint}{found}")
 }
 
 /// The pause after failed attempt number `attempt`, from 1: base 5 s, factor 2, full jitter, from 1 s to 15 min.

@@ -102,6 +102,21 @@ fn text_of_a_server_does_not_reach_the_terminal_as_it_is() {
 }
 
 #[test]
+fn a_refusal_comes_with_what_can_be_done_about_it() {
+    for (status, hint) in
+        [(401, "check the user name and the password"), (403, "what the server grants"), (404, "check the address")]
+    {
+        let bench = Bench::new();
+        bench.practice.forever(Service::Discovery, Act::http(status, "text/html", "<html>no</html>"));
+        for command in [&["discover", "hub"][..], &["check", "--online"], &["poll", "indicators", "--count"]] {
+            let ran = bench.run(command).ended(1);
+            let said = ran.out + &ran.err;
+            assert!(said.contains(hint) && !said.contains("ask the operator"), "{command:?}: {said}");
+        }
+    }
+}
+
+#[test]
 fn collections_are_asked_for_at_either_address() {
     let bench = Bench::with(|options| options.collections.push(CollectionSpec::set("a set/ü")));
     for service in ["collections", "discovery"] {

@@ -123,8 +123,8 @@ fn an_error_page_that_is_not_what_its_headers_say_is_an_error_all_the_same() {
         Row("H36", labelled(503, "gzip").header("Retry-After", "3600"), &["HTTP 503", "it is busy"]),
         Row("H36", labelled(503, "br").header("Retry-After", "3600"), &["HTTP 503", "it is busy"]),
         Row("H36", labelled(401, "gzip"), &["HTTP 401", "the credentials are missing or wrong"]),
-        Row("H36", Act::http(200, "text/html", "<html>").header("Content-Encoding", "gzip"), &["a login page"]),
-        Row("H36", Act::http(200, "text/html", "").header("Content-Encoding", "gzip"), &["a login page"]),
+        Row("H36", Act::http(200, "text/html", "<html>").header("Content-Encoding", "gzip"), &["an HTML page"]),
+        Row("H36", Act::http(200, "text/html", "").header("Content-Encoding", "gzip"), &["the body is empty"]),
     ]);
 }
 

@@ -32,7 +32,7 @@ fn poll() -> Poll {
 /// Hands a message to the poll, with as many blocks as the digest stands for.
 fn reply_at(poll: &mut Poll, body: Body, digest: Option<&str>, now: DateTime<Utc>) -> Step {
     let message = Message { version: Version::V11, header: Header::default(), body };
-    let answer = Answer { http: 200, message: Some(&message), date: None, retry_after: None, now };
+    let answer = Answer { http: 200, message: Some(&message), instead: None, date: None, retry_after: None, now };
     poll.on_reply(Reply::Answer { answer, digest: digest.map(str::to_owned) }, now)
 }
 
@@ -57,7 +57,7 @@ fn status(status_type: &str, details: &[(&str, &str)]) -> Body {
 }
 
 fn http(poll: &mut Poll, http: u16) -> Step {
-    let answer = Answer { http, message: None, date: None, retry_after: None, now: now() };
+    let answer = Answer { http, message: None, instead: None, date: None, retry_after: None, now: now() };
     poll.on_reply(Reply::Answer { answer, digest: None }, now())
 }
 
@@ -103,7 +103,7 @@ fn the_cursor_is_held_back_by_the_date_of_the_last_reply() {
     let mut poll = poll();
     let message = Message { version: Version::V11, header: Header::default(), body: part(false, None, None) };
     let date = Some(at("2024-03-09T12:00:00Z"));
-    let answer = Answer { http: 200, message: Some(&message), date, retry_after: None, now: now() };
+    let answer = Answer { http: 200, message: Some(&message), instead: None, date, retry_after: None, now: now() };
     poll.on_reply(Reply::Answer { answer, digest: None }, now());
     let Some(CursorMove::To { cursor, .. }) = poll.cursor() else { panic!("it moves") };
     assert_eq!(cursor.at, at("2024-03-09T12:00:00Z"));

@@ -38,7 +38,7 @@ fn status(status_type: &str, details: &[(&str, &str)]) -> Message {
 }
 
 fn answer(http: u16, message: Option<&Message>) -> Answer<'_> {
-    Answer { http, message, date: None, retry_after: None, now: at("2024-03-01T12:00:00Z") }
+    Answer { http, message, instead: None, date: None, retry_after: None, now: at("2024-03-01T12:00:00Z") }
 }
 
 fn secs(seconds: u64) -> Option<Duration> {
@@ -220,6 +220,35 @@ fn the_words_say_what_the_server_said() {
     assert_eq!(said(&feeds, 200), "the server answered with a Feed_Information_Request instead");
     let http = react(&answer(404, None)).words;
     assert!(http.starts_with("the server answered HTTP 404 without a TAXII message: the address"), "{http}");
+}
+
+#[test]
+fn a_refusal_comes_with_a_hint_and_other_answers_do_not() {
+    for (status_type, hint) in [
+        ("UNAUTHORIZED", "the user name and the password"),
+        ("DENIED", "what the server grants"),
+        ("NOT_FOUND", "check the collection"),
+    ] {
+        let message = status(status_type, &[]);
+        assert!(answer(200, Some(&message)).hint().contains(hint), "{status_type}");
+    }
+    for status_type in ["RETRY", "BAD_MESSAGE", "UNSUPPORTED_MESSAGE", "FAILURE", "SUCCESS"] {
+        assert_eq!(answer(200, Some(&status(status_type, &[]))).hint(), "", "{status_type}");
+    }
+    for (http, hint) in [(401, "password"), (403, "grants"), (404, "address"), (406, "`taxii`"), (407, "proxy")] {
+        assert!(answer(http, None).hint().contains(hint), "{http}");
+    }
+    for http in [200, 413, 503] {
+        assert_eq!(answer(http, None).hint(), "", "{http}");
+    }
+    assert!(answer(401, Some(&status("FAILURE", &[]))).hint().contains("password"));
+}
+
+#[test]
+fn what_came_instead_of_a_message_is_told_where_it_is_no_error() {
+    let words = |http| react(&Answer { instead: Some("the body is empty"), ..answer(http, None) }).words;
+    assert!(words(200).ends_with("or not the address of a TAXII service (the body is empty)"), "{}", words(200));
+    assert!(!words(503).contains("the body"), "{}", words(503));
 }
 
 #[test]
