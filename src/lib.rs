@@ -43,7 +43,7 @@
 //! | [`wire`] | how we are heard: the one user of reqwest; TLS, credentials, proxies, limits, time-outs | `taxii` |
 //! | [`store`] | what we keep: the one user of the file system and of SQLite | values of `taxii` |
 //! | [`clock`] | the one place that reads the time | nothing of ours |
-//! | [`peer`] | one server: its client, its addresses, one message there and back | `taxii`, `wire`, `clock` |
+//! | [`peer`] | one server: its client, its addresses, one message there and back | `taxii`, `wire`, `clock`, the lines of the log |
 //! | [`poll`] | walk 1 | all above but `push` |
 //! | [`push`] | walk 2 | all above but `poll` |
 //! | [`observe`] | what an operator reads: every line of the log, status, metrics | `store`, `taxii`, `config` |

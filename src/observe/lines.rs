@@ -130,8 +130,8 @@ pub fn result_left_behind(feed: &str, address: &str) {
 }
 
 /// A message for people in a Poll_Response.
-pub fn server_says(feed: &str, message: &str) {
-    debug!(feed, message, "the server says");
+pub fn server_says(feed: &str, words: &str) {
+    debug!(feed, words, "the server says");
 }
 
 /// An Extended_Header of a Poll_Response: it means something to whoever knows the server.
@@ -153,6 +153,16 @@ pub fn unreadable_more(feed: &str, more: &str) {
 /// A part is in place.
 pub fn part_stored(feed: &str, part: u32, totals: &Totals) {
     debug!(feed, part, files = totals.files, bytes = totals.bytes, quarantined = totals.quarantined, "part in place");
+}
+
+/// A message went to a server, and this came back.
+pub fn exchanged(server: &str, address: &str, http: u16, bytes: u64, took: Duration) {
+    debug!(server, address, http, bytes, ?took, "the server was asked");
+}
+
+/// A message to a server got no answer, or none that can be read.
+pub fn not_exchanged(server: &str, address: &str, reason: &str, bytes: u64, took: Duration) {
+    debug!(server, address, reason, bytes, ?took, "the server was asked in vain");
 }
 
 /// A request failed for a passing reason.

@@ -13,13 +13,14 @@ use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
 use super::{Peer, PeerError};
+use crate::observe::lines;
 use crate::taxii::decode::{BlockSink, DecodeError, Decoder};
 use crate::taxii::encode::{self, EncodeError};
 use crate::taxii::exchange::skew;
 use crate::taxii::message::{Body, ContentBlock, Header, Message};
 use crate::taxii::status::{self, Answer};
 use crate::taxii::time::Wait;
-use crate::wire::{self, Response, WireError, is_deceptive};
+use crate::wire::{self, Response, TokenUse, WireError, is_deceptive};
 
 /// Pieces of a reply between the network and the parser, at most; …
 const PIECES: usize = 64;
@@ -151,9 +152,7 @@ impl Peer {
         S: BlockSink + Send + 'static,
         S::Error: Display + Send,
     {
-        let response = self.client.post(url, self.version, body.clone()).await.map_err(Trouble::Wire)?;
-        let token = response.token;
-        let exchanged = self.receive(response, sink).await?;
+        let (exchanged, token) = self.once(url, body.clone(), sink, false).await?;
         let unauthorized = exchanged.answer(self.clock.now()).is_unauthorized();
         if !unauthorized || !self.client.forget_token(token) {
             return Ok(exchanged);
@@ -161,11 +160,49 @@ impl Peer {
         let Ok((_, sink)) = exchanged.body else {
             return Ok(exchanged);
         };
-        let response = self.client.post_again(url, self.version, body).await.map_err(Trouble::Wire)?;
-        self.receive(response, sink).await
+        Ok(self.once(url, body, sink, true).await?.0)
     }
 
-    async fn receive<S>(&self, response: Response, sink: S) -> Result<Exchanged<S>, Trouble<S::Error>>
+    /// Sends a message, and tells the log of it. `again`: because a login token was refused. The one that was used comes
+    /// with the answer.
+    async fn once<S>(
+        &self,
+        url: &Url,
+        body: wire::Body,
+        sink: S,
+        again: bool,
+    ) -> Result<(Exchanged<S>, Option<TokenUse>), Trouble<S::Error>>
+    where
+        S: BlockSink + Send + 'static,
+        S::Error: Display + Send,
+    {
+        let (began, mut read) = (self.clock.moment(), 0);
+        let response = match again {
+            false => self.client.post(url, self.version, body).await,
+            true => self.client.post_again(url, self.version, body).await,
+        };
+        let outcome = match response {
+            Ok(response) => {
+                let token = response.token;
+                self.receive(response, sink, &mut read).await.map(|exchanged| (exchanged, token))
+            }
+            Err(error) => Err(Trouble::Wire(error)),
+        };
+        let took = self.clock.since(began);
+        match &outcome {
+            Ok((exchanged, _)) => {
+                lines::exchanged(&self.name, &self.shown_url(&exchanged.url), exchanged.http, read, took);
+            }
+            Err(trouble) => {
+                let reason = self.shown(&trouble.to_string());
+                lines::not_exchanged(&self.name, &self.shown_url(url), &reason, read, took);
+            }
+        }
+        outcome
+    }
+
+    /// Reads an answer. `read` becomes the number of its bytes, decompressed, as far as they were looked at.
+    async fn receive<S>(&self, response: Response, sink: S, read: &mut u64) -> Result<Exchanged<S>, Trouble<S::Error>>
     where
         S: BlockSink + Send + 'static,
         S::Error: Display + Send,
@@ -176,7 +213,7 @@ impl Peer {
             self.learnt().skew = Some(skew(date, self.clock.now()));
         }
         let decoder = Decoder::new(self.limits, response.charset.as_deref(), sink);
-        let body = match self.decode(response, decoder).await {
+        let body = match self.decode(response, decoder, read).await {
             Ok(decoded) => Ok(decoded),
             // Who refuses a request before all of it has come often resets the connection, and with it the page that
             // says so; and an error page may not be what its headers say. The status has been read all the same.
@@ -203,6 +240,7 @@ impl Peer {
         &self,
         mut response: Response,
         mut decoder: Decoder<S>,
+        read: &mut u64,
     ) -> Result<(Message, S), Decoding<S::Error>>
     where
         S: BlockSink + Send + 'static,
@@ -210,6 +248,7 @@ impl Peer {
     {
         if !S::WAITS {
             while let Some(piece) = response.chunk().await.map_err(Decoding::Wire)? {
+                *read += piece.len() as u64;
                 decoder.feed(&piece).map_err(Decoding::Message)?;
             }
             return decoder.finish().map_err(Decoding::Message);
@@ -233,6 +272,7 @@ impl Peer {
         let mut batch = Vec::with_capacity(PIECES);
         while pieces.recv_many(&mut batch, PIECES).await > 0 {
             let pieces = std::mem::take(&mut batch);
+            *read += pieces.iter().map(|(piece, _)| piece.len() as u64).sum::<u64>();
             decoder = self
                 .blocking(move || {
                     pieces.into_iter().try_for_each(|(piece, _taken)| decoder.feed(&piece))?;
@@ -242,7 +282,7 @@ impl Peer {
                 .map_err(Decoding::Message)?;
         }
         match reading.await {
-            Ok(read) => read.map_err(Decoding::Wire)?,
+            Ok(ended) => ended.map_err(Decoding::Wire)?,
             Err(stopped) => resume(stopped).await,
         }
         self.blocking(move || decoder.finish()).await.map_err(Decoding::Message)

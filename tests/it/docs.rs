@@ -72,6 +72,24 @@ fn every_warning_and_error_of_the_log_is_in_troubleshooting() {
 }
 
 #[test]
+fn no_field_of_a_line_has_a_name_that_the_log_uses_itself() {
+    let lines = fs::read_to_string(root().join("src/observe/lines.rs")).unwrap();
+    let macros = ["debug!(", "info!(", "warn!(", "error!("];
+    let mut fields = 0;
+    for call in macros.iter().flat_map(|name| lines.split(name).skip(1)) {
+        // The words come last, and fields do not hold any.
+        let before = call.split_once('"').unwrap().0;
+        for field in before.rsplit_once(',').map_or("", |(fields, _)| fields).split(',') {
+            let name = field.split('=').next().unwrap().trim().trim_start_matches(['%', '?']);
+            let taken = ["message", "level", "target", "timestamp", "fields", "span", "spans", "priority", "log"];
+            assert!(!taken.contains(&name) && !name.starts_with("log."), "a line has a field {name}: {call:.80}");
+            fields += 1;
+        }
+    }
+    assert!(fields > 100, "{fields}");
+}
+
+#[test]
 fn what_the_documentation_links_to_is_there() {
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let path = entry.unwrap().path();

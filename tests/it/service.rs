@@ -334,6 +334,32 @@ fn polls_without_anything_new_are_counted_until_something_comes() {
 }
 
 #[test]
+fn every_exchange_is_a_line_and_the_words_of_a_server_take_nobody_elses_place() {
+    let world = World::new().discovered().feed("").section("[log]\nlevel = \"debug\"\nformat = \"json\"\n");
+    let words = "forged\nWARN words=\"x";
+    let says = Act::change(move |reply| reply.message = Some(words.to_owned()));
+    world.script(Service::Poll, vec![says]);
+    let ran = world.run_once();
+    ran.ended(0);
+    let lines: Vec<serde_json::Value> = ran.stderr.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    for line in ran.stderr.lines() {
+        for key in ["message", "level", "timestamp"] {
+            assert_eq!(line.matches(&format!("\"{key}\":")).count(), 1, "{line}");
+        }
+    }
+    let said = lines.iter().find(|line| line["message"] == "the server says").unwrap();
+    assert_eq!(said["words"], "forged WARN words=\"x");
+    for service in ["discovery", "collections", "poll"] {
+        let address = world.practice.url(service);
+        let line = lines.iter().find(|line| line["address"] == address.as_str());
+        let line = line.unwrap_or_else(|| panic!("no line about {address} in {}", ran.stderr));
+        assert_eq!(line["message"], "the server was asked");
+        assert_eq!((&line["http"], &line["server"]), (&200.into(), &"hub".into()), "{line}");
+        assert!(line["bytes"].as_u64().unwrap() > 100 && line["took"].is_string(), "{line}");
+    }
+}
+
+#[test]
 fn the_journal_gets_the_level_of_each_line_and_no_second_clock() {
     let world = World::new().feed("every = \"30s\"");
     world.script(Service::Poll, vec![Act::poll(Quirk::EndText("yesterday".to_owned()))]);

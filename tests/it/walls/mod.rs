@@ -16,7 +16,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("config", &["taxii"]),
     ("content", &["xml", "taxii::message"]),
     ("wire", &["taxii"]),
-    ("peer", &["clock", "taxii", "wire"]),
+    ("peer", &["clock", "taxii", "wire", "observe::lines"]),
     ("store", &["taxii"]),
     ("observe", &["store", "taxii", "config"]),
     // The two walks never meet: neither names the other.
