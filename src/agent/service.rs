@@ -1,5 +1,6 @@
 //! What systemd is told. Without `NOTIFY_SOCKET` nobody is told anything.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
@@ -7,6 +8,9 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
+
+/// One that is behind with what it is told is waited for this long.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The lock is held, the configuration accepted, the signals caught.
 pub(super) fn ready(status: &str) {
@@ -43,16 +47,19 @@ pub(super) fn watchdog_pace() -> Option<Duration> {
 
 /// A service manager that does not listen is no reason to stop.
 fn tell(states: &[NotifyState<'_>]) {
-    let socket = std::env::var_os("NOTIFY_SOCKET").unwrap_or_default();
-    let _ = match socket.as_bytes() {
-        [b'@', name @ ..] => tell_abstract(name, states),
-        _ => sd_notify::notify(states),
-    };
+    if let Some(socket) = std::env::var_os("NOTIFY_SOCKET") {
+        let _ = send(socket.as_bytes(), states);
+    }
 }
 
 /// The socket may have no place in the file system; its name begins with an `@` then (sd_notify(3)).
-fn tell_abstract(name: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
+fn send(socket: &[u8], states: &[NotifyState<'_>]) -> io::Result<()> {
     let message: String = states.iter().map(|state| format!("{state}\n")).collect();
-    let address = SocketAddr::from_abstract_name(name)?;
-    UnixDatagram::unbound()?.send_to_addr(message.as_bytes(), &address).map(drop)
+    let address = match socket {
+        [b'@', name @ ..] => SocketAddr::from_abstract_name(name)?,
+        path => SocketAddr::from_pathname(OsStr::from_bytes(path))?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.send_to_addr(message.as_bytes(), &address).map(drop)
 }

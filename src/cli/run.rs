@@ -33,13 +33,19 @@ pub(super) fn run(file: &Path, once: bool) -> Result<End> {
     let agent = Agent::open(&config.state_dir, Clock::system())?;
     // Before there is a second thread, which would stay outside.
     let confined = Confined::enter(file, &config);
+    // Whoever stops reading the log does not stop the agent.
+    let beside = observe::write_beside();
     let runtime = runtime()?;
     let end = if once {
         let summary = runtime.block_on(agent.run_once(&config))?;
+        drop(beside);
         say(&summary);
         if summary.is_good() { End::Good } else { End::Failed }
     } else {
-        runtime.block_on(agent.run(config, &Again { file: file.to_owned(), confined }))?;
+        let again = Again { file: file.to_owned(), confined };
+        let ended = runtime.block_on(agent.run(config, &again));
+        drop(beside);
+        ended?;
         End::Good
     };
     // A blocking step that is still at it has been given its time.

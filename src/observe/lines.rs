@@ -366,6 +366,11 @@ pub fn abandoned_in_flight(grace: Duration) {
     warn!(?grace, "what was still in flight is abandoned: it is taken up again at the next start");
 }
 
+/// Lines had no place, since nobody read the log.
+pub fn lines_lost(lines: u64) {
+    warn!(lines, "nobody read the log for a while: some lines are lost");
+}
+
 /// The configuration was read again and is in force.
 pub fn reloaded(summary: &str) {
     info!(summary, "the configuration was read again");

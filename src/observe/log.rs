@@ -14,11 +14,13 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{Log, LogFormat};
 use crate::store::disk;
 
+use super::queue::Line;
+
 /// Starts the log. An error is about `log.level`, or about journald not being there.
 pub fn start_log(log: &Log) -> Result<(), String> {
     let filter = EnvFilter::try_new(&log.level).map_err(|error| format!("log.level: {error}"))?;
     let registry = tracing_subscriber::registry().with(filter);
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let layer = tracing_subscriber::fmt::layer().with_writer(Line::default).with_target(false);
     let started = match log.format {
         LogFormat::Text if is_journal() => {
             let format = Format::default().with_target(false).without_time();

@@ -334,6 +334,43 @@ fn polls_without_anything_new_are_counted_until_something_comes() {
 }
 
 #[test]
+fn a_log_that_nobody_reads_does_not_keep_the_agent_from_anything() {
+    let world = World::new().feed("every = \"30s\"").section("[log]\nlevel = \"trace\"\n");
+    let (nobody, pipe) = std::io::pipe().unwrap();
+    let mut agent = world.start_with(|command| {
+        command.stderr(pipe);
+    });
+    world.until_seen(|seen| !seen.is_empty());
+    // A pipe takes 64 KiB.
+    for _ in 0..100 {
+        agent.signal(Signal::USR1);
+        thread::sleep(Duration::from_millis(30));
+    }
+    let polls = world.polls().len();
+    agent.signal(Signal::USR1);
+    eventually(|| world.polls().len() > polls);
+    agent.signal(Signal::TERM);
+    let (code, took) = agent.end();
+    assert_eq!(code, Some(0));
+    assert!(took < Duration::from_secs(20), "{took:?}");
+    drop(nobody);
+}
+
+#[test]
+fn a_service_manager_that_does_not_listen_is_no_reason_to_stay() {
+    let world = World::new().feed("every = \"30s\"");
+    let path = world.path("notify");
+    let _deaf = UnixDatagram::bind(&path).unwrap();
+    let mut agent = world.start_with(|command| {
+        command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "20000");
+    });
+    world.until_seen(|seen| !seen.is_empty());
+    // Some hundred messages find room at most.
+    thread::sleep(Duration::from_secs(5));
+    agent.terminate();
+}
+
+#[test]
 fn every_exchange_is_a_line_and_the_words_of_a_server_take_nobody_elses_place() {
     let world = World::new().discovered().feed("").section("[log]\nlevel = \"debug\"\nformat = \"json\"\n");
     let words = "forged\nWARN words=\"x";
