@@ -17,13 +17,16 @@ use crate::taxii::time::earlier;
 /// So many files leave together.
 const TOGETHER: u32 = 256;
 
+/// One at a time.
+pub(super) type Turn = Arc<Mutex<()>>;
+
 /// The open drop directories, by their number in the ledger: what the inbox walks read bodies from, and send finished
 /// files to.
 #[derive(Clone, Debug, Default)]
 pub struct Drops {
     open: Arc<Mutex<HashMap<i64, Arc<Open>>>>,
-    taking: Arc<Mutex<HashMap<(u64, u64), Arc<Mutex<()>>>>>,
-    leaving: Arc<Mutex<HashMap<i64, Arc<Mutex<()>>>>>,
+    taking: Arc<Mutex<HashMap<(u64, u64), Turn>>>,
+    leaving: Arc<Mutex<HashMap<i64, Turn>>>,
     troubles: Arc<Mutex<BTreeMap<String, String>>>,
 }
 
@@ -41,10 +44,10 @@ pub(super) struct Open {
     /// `resend_duplicates`.
     pub(super) resend_duplicates: bool,
     /// Held while files are taken in.
-    pub(super) taking: Arc<Mutex<()>>,
+    pub(super) taking: Turn,
     /// Held while files leave: the drop walk and each inbox walk may find the same file finished at the same time,
     /// also through a directory that was opened again meanwhile.
-    pub(super) leaving: Arc<Mutex<()>>,
+    pub(super) leaving: Turn,
 }
 
 impl Drops {
@@ -54,13 +57,13 @@ impl Drops {
 
     /// What is held while files are taken in from this directory, whatever its name in the configuration: whoever opens
     /// it tidies `sending/`, and two who look at it at the same time would take each other's copies for strangers.
-    pub(super) fn taking(&self, directory: &Stat) -> Arc<Mutex<()>> {
+    pub(super) fn taking(&self, directory: &Stat) -> Turn {
         let which = (directory.device, directory.inode);
         self.taking.lock().unwrap_or_else(PoisonError::into_inner).entry(which).or_default().clone()
     }
 
     /// What is held while files leave this directory, however often it is opened.
-    pub(super) fn leaving(&self, directory: i64) -> Arc<Mutex<()>> {
+    pub(super) fn leaving(&self, directory: i64) -> Turn {
         self.leaving.lock().unwrap_or_else(PoisonError::into_inner).entry(directory).or_default().clone()
     }
 

@@ -38,18 +38,9 @@ impl Spot {
     fn try_open(&self) -> Result<(Output, Recovered)> {
         let manner = Manner { mode: 0o640, group: None, staging: Staging::Kept };
         let open = || Output::open(self.ledger.clone(), self.feed, &self.path(), manner, at(0));
-        // A child that another test starts has the lock, too, until it is the other program.
-        let in_use = |opened: &Result<_>| matches!(opened, Err(StoreError::InUse(_)));
-        let waited = || std::thread::sleep(std::time::Duration::from_millis(20));
-        (0..10)
-            .map(|_| open())
-            .find(|opened| {
-                !in_use(opened) || {
-                    waited();
-                    false
-                }
-            })
-            .unwrap_or_else(open)
+        // A child that another test starts has the lock, too, until it is another program.
+        let opened = (0..1000).map(|_| open()).find(|opened| !matches!(opened, Err(StoreError::InUse(_))));
+        opened.unwrap_or_else(open)
     }
 
     fn open(&self) -> Output {
