@@ -80,7 +80,7 @@ fn tell(
 }
 
 impl Agent {
-    /// Notes what is left out where `status` looks. Trouble with the ledger is told by those who work with it.
+    /// Notes what is left out where `status` looks, and what is not any more. Trouble with the ledger is told by those who work with it.
     pub(super) async fn note_left_out(&self, config: &Config, left_out: &LeftOut) {
         let now = self.clock.now();
         let until = later(now, AGAIN);
@@ -89,7 +89,9 @@ impl Agent {
             .filter_map(|(name, feed)| Some((name.clone(), feed.clone(), left_out.of_feed(name, feed)?.with_hint())));
         let inboxes = config.inboxes.iter();
         let inboxes = inboxes.filter_map(|(name, inbox)| Some((name.clone(), left_out.of_inbox(inbox)?.with_hint())));
-        let (feeds, inboxes): (Vec<_>, Vec<_>) = (feeds.collect(), inboxes.collect());
+        let (feeds, inboxes): (Vec<_>, BTreeMap<_, _>) = (feeds.collect(), inboxes.collect());
+        let mended = config.inboxes.keys().filter(|name| !inboxes.contains_key(*name));
+        let mended: Vec<String> = mended.cloned().collect();
         let ledger = self.ledger.clone();
         let note = move || -> Result<(), LedgerError> {
             for (name, settings, words) in feeds {
@@ -101,7 +103,7 @@ impl Agent {
             for (name, words) in inboxes {
                 ledger.postpone(&name, until, &words, now)?;
             }
-            Ok(())
+            mended.iter().try_for_each(|name| ledger.note_mended(name))
         };
         let _ = spawn_blocking(note).await;
     }

@@ -13,7 +13,7 @@ use crate::peer::show_remote;
 use crate::store::StoreError;
 use crate::store::disk::show;
 use crate::store::failed::Failed;
-use crate::store::ledger::Ledger;
+use crate::store::ledger::{Ledger, words};
 
 /// So many receipts are read.
 const READ: usize = 10;
@@ -61,7 +61,9 @@ fn reason(receipt: &[u8]) -> String {
     let receipt: Value = serde_json::from_slice(receipt).unwrap_or_default();
     let bad = |entry: &&Value| !matches!(entry["outcome"].as_str(), Some("accepted" | "duplicate"));
     let entry = receipt["inboxes"].as_array().and_then(|inboxes| inboxes.iter().find(bad));
-    let said = entry.and_then(|entry| Some((entry["inbox"].as_str()?, entry["message"].as_str()?)));
-    let said = said.map(|(inbox, message)| format!("{}: {}", show_remote(inbox), show_remote(message)));
+    let said = entry.and_then(|entry| {
+        let words = words(entry["status_type"].as_str(), entry["message"].as_str())?;
+        Some(format!("{}: {}", show_remote(entry["inbox"].as_str()?), show_remote(&words)))
+    });
     receipt["reason"].as_str().map(show_remote).or(said).unwrap_or_default()
 }

@@ -267,7 +267,7 @@ pub fn file_left(drop: &str, file: &FileRow, left: &Left, claims: &[Claim]) {
         End::Failed => {
             let bad = claims.iter().find(|claim| !claim.outcome.is_some_and(Outcome::is_good));
             let inbox = bad.filter(|_| refusal.is_none()).map(|claim| claim.inbox.as_str()).unwrap_or_default();
-            let reason = refusal.or_else(|| bad.and_then(|claim| claim.message.as_deref())).unwrap_or_default();
+            let reason = refusal.map(str::to_owned).or_else(|| bad?.words()).unwrap_or_default();
             error!(drop, file, id, name, inbox, reason, "failed: the file is in failed/ with its receipt");
         }
     }

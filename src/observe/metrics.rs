@@ -62,7 +62,7 @@ const FEED: &[Metric<FeedReport>] = &[
 ];
 
 const INBOX: &[Metric<InboxReport>] = &[
-    ("healthy", Kind::Gauge, "1 unless the last attempt failed.", |_, inbox| Some(flag(inbox.last_error.is_none()))),
+    ("healthy", Kind::Gauge, "1 unless files do not get there.", |_, inbox| Some(flag(inbox.failing_since.is_none()))),
     ("pending", Kind::Gauge, "Files not settled yet.", |_, inbox| Some(inbox.pending as f64)),
     (
         "oldest_pending_seconds",
@@ -75,6 +75,7 @@ const INBOX: &[Metric<InboxReport>] = &[
     }),
     ("accepted_total", Kind::Counter, "Files accepted.", |_, inbox| Some(inbox.accepted as f64)),
     ("refused_total", Kind::Counter, "Files refused for good.", |_, inbox| Some(inbox.refused as f64)),
+    ("expired_total", Kind::Counter, "Files pending for longer than give_up.", |_, inbox| Some(inbox.expired as f64)),
     ("unknown_outcomes_total", Kind::Counter, "Messages whose answer never came.", |_, inbox| {
         Some(inbox.unknown as f64)
     }),
@@ -143,8 +144,8 @@ fn inboxes<'a>(config: &Config, status: &'a Status) -> Vec<(&'a str, &'a str, &'
         |drop: &str, inbox: &String| config.drops.get(drop).is_some_and(|settings| settings.inboxes.contains(inbox));
     let mut found = Vec::new();
     for (drop, status::Drop { inboxes, .. }) in &status.drops {
-        let wanted = inboxes.iter().filter(|(inbox, row)| configured(drop, inbox) || row.pending > 0);
-        found.extend(wanted.map(|(inbox, row)| (drop.as_str(), inbox.as_str(), row)));
+        let wanted = inboxes.iter().filter(|(name, inbox)| configured(drop, name) || inbox.row.pending > 0);
+        found.extend(wanted.map(|(name, inbox)| (drop.as_str(), name.as_str(), &inbox.row)));
     }
     found
 }

@@ -45,13 +45,37 @@ pub(super) struct Drop {
     pub(super) last_error: Option<String>,
     /// What lies in `failed/`.
     failed: Vec<FailedFile>,
-    pub(super) inboxes: BTreeMap<String, InboxReport>,
+    pub(super) inboxes: BTreeMap<String, Inbox>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Inbox {
+    pub(super) configured: bool,
+    pub(super) row: InboxReport,
 }
 
 impl Drop {
     fn is_troubled(&self) -> bool {
         let own = self.configured && self.last_error.is_some();
-        own || self.inboxes.values().any(|inbox| inbox.last_error.is_some())
+        own || self.inboxes.values().any(|inbox| inbox.row.failing_since.is_some())
+    }
+}
+
+impl Inbox {
+    /// An inbox of a drop directory that is configured or not.
+    fn new(config: &Config, mut row: InboxReport) -> Inbox {
+        let configured = config.inboxes.contains_key(&row.inbox);
+        let drop = config.drops.get(&row.directory);
+        if row.pending > 0 && (!configured || drop.is_none()) {
+            // They wait until somebody puts it back.
+            let gone = if configured { "the drop directory" } else { "the inbox" };
+            row.last_error = Some(format!("{gone} is no longer configured: put it back to have them sent"));
+            (row.failing_since, row.next_try) = (row.oldest_pending, None);
+        } else if row.pending == 0 && drop.is_none_or(|drop| !drop.inboxes.contains(&row.inbox)) {
+            // What an inbox last said is of no use any more where nothing goes there.
+            (row.failing_since, row.last_error) = (None, None);
+        }
+        Inbox { configured, row }
     }
 }
 
@@ -93,20 +117,17 @@ impl Status {
         for (name, settings) in &config.drops {
             let drop = drops.entry(name.clone()).or_default();
             drop.configured = true;
-            drop.inboxes = settings.inboxes.iter().map(|inbox| (inbox.clone(), InboxReport::default())).collect();
+            let inbox = |inbox: &String| (inbox.clone(), Inbox { configured: true, row: InboxReport::default() });
+            drop.inboxes = settings.inboxes.iter().map(inbox).collect();
         }
         for (name, words) in report.drops {
             if let Some(drop) = drops.get_mut(&name) {
                 drop.last_error = Some(words);
             }
         }
-        for mut row in report.inboxes {
-            let drop = config.drops.get(&row.directory);
-            // What an inbox last said is of no use any more where nothing goes there.
-            if row.pending == 0 && drop.is_none_or(|drop| !drop.inboxes.contains(&row.inbox)) {
-                row.last_error = None;
-            }
-            drops.entry(row.directory.clone()).or_default().inboxes.insert(row.inbox.clone(), row);
+        for row in report.inboxes {
+            let drop = drops.entry(row.directory.clone()).or_default();
+            drop.inboxes.insert(row.inbox.clone(), Inbox::new(config, row));
         }
         Status { feeds, drops, now }
     }
@@ -176,7 +197,7 @@ impl Status {
             false => format!("trouble with {}", troubled.into_iter().collect::<Vec<_>>().join(", ")),
         };
         let deliveries = self.drops.values().flat_map(|drop| drop.inboxes.values());
-        match deliveries.map(|inbox| inbox.pending).sum::<u64>() {
+        match deliveries.map(|inbox| inbox.row.pending).sum::<u64>() {
             0 => health,
             pending => format!("{health}; {pending} pending"),
         }
@@ -195,16 +216,20 @@ impl Status {
         })
     }
 
-    fn inbox_json(&self, inbox: &InboxReport) -> Value {
+    fn inbox_json(&self, inbox: &Inbox) -> Value {
+        let Inbox { configured, row } = inbox;
         json!({
-            "pending": inbox.pending,
-            "accepted_total": inbox.accepted,
-            "refused_total": inbox.refused,
-            "unknown_total": inbox.unknown,
-            "oldest_pending_seconds": inbox.oldest_pending.map(|at| seconds_since(at, self.now)),
-            "next_try": inbox.next_try.map(time),
-            "last_error": inbox.last_error,
-            "address": inbox.address,
+            "configured": configured,
+            "pending": row.pending,
+            "accepted_total": row.accepted,
+            "refused_total": row.refused,
+            "expired_total": row.expired,
+            "unknown_total": row.unknown,
+            "oldest_pending_seconds": row.oldest_pending.map(|at| seconds_since(at, self.now)),
+            "next_try": row.next_try.map(time),
+            "last_error": row.last_error,
+            "failing_since": row.failing_since.map(time),
+            "address": row.address,
         })
     }
 
@@ -234,7 +259,8 @@ impl Status {
         self.troubled().is_empty()
     }
 
-    /// The feeds and inboxes whose last attempt failed, and drop directories that cannot be worked with.
+    /// The feeds whose last poll failed, and the drop directories that cannot be worked with, or files of which do not get
+    /// to an inbox.
     fn troubled(&self) -> BTreeSet<String> {
         let feeds = self.feeds.iter().filter(|(_, feed)| feed.configured && feed.row.last_error.is_some());
         let drops = self.drops.iter().filter(|(_, drop)| drop.is_troubled());
@@ -256,7 +282,7 @@ impl Status {
         let _ = writeln!(text, "feed {name}{gone}: {cursor}");
         let _ = writeln!(
             text,
-            "  {}, {} bytes, {} in quarantine",
+            "  {}, {} bytes, {} put into quarantine so far",
             files(row.files_total),
             row.bytes_total,
             row.quarantined_total
@@ -287,31 +313,37 @@ impl Status {
         if let Some(error) = &drop.last_error {
             let _ = writeln!(text, "  {error}");
         }
-        for (inbox, row) in &drop.inboxes {
-            let since = row.oldest_pending.map(|at| format!(", the oldest for {}", span(seconds_since(at, self.now))));
-            let _ = writeln!(
-                text,
-                "  to {inbox}: {} pending{}, {} accepted, {} refused",
-                row.pending,
-                since.unwrap_or_default(),
-                row.accepted,
-                row.refused
-            );
-            if let Some(address) = &row.address {
-                let _ = writeln!(text, "    at {address}");
-            }
-            if let Some(error) = &row.last_error {
-                let _ = writeln!(text, "    {error}");
-            }
-            if let Some(at) = row.next_try.filter(|_| row.pending > 0) {
-                let _ = writeln!(text, "    next attempt in {}", span((at - self.now).num_seconds().max(0)));
-            }
+        for (name, inbox) in &drop.inboxes {
+            self.inbox_text(text, name, inbox);
         }
         for file in drop.failed.iter().take(NAMED) {
             let _ = writeln!(text, "  failed: {}: {}", file.name, file.reason);
         }
         if drop.failed.len() > NAMED {
             let _ = writeln!(text, "  and {} more in failed/", drop.failed.len() - NAMED);
+        }
+    }
+    fn inbox_text(&self, text: &mut String, name: &str, Inbox { configured, row }: &Inbox) {
+        let gone = if *configured { "" } else { " (no longer configured)" };
+        let since = row.oldest_pending.map(|at| format!(", the oldest for {}", span(seconds_since(at, self.now))));
+        let expired = if row.expired > 0 { format!(", {} expired", row.expired) } else { String::new() };
+        let (pending, since) = (row.pending, since.unwrap_or_default());
+        let (accepted, refused) = (row.accepted, row.refused);
+        let _ = writeln!(
+            text,
+            "  to {name}{gone}: {pending} pending{since}, {accepted} accepted, {refused} refused{expired}"
+        );
+        if let Some(address) = &row.address {
+            let _ = writeln!(text, "    at {address}");
+        }
+        let error = row.last_error.as_deref().unwrap_or_default();
+        let _ = match row.failing_since {
+            Some(at) => writeln!(text, "    failing for {}: {error}", span(seconds_since(at, self.now))),
+            None if error.is_empty() => Ok(()),
+            None => writeln!(text, "    last error: {error}"),
+        };
+        if let Some(at) = row.next_try.filter(|_| row.pending > 0) {
+            let _ = writeln!(text, "    next attempt in {}", span((at - self.now).num_seconds().max(0)));
         }
     }
 }

@@ -6,11 +6,12 @@ use super::tries::{Tries, with_hint};
 use super::{Failure, Feed, Setting, blocking};
 use crate::observe::lines;
 use crate::peer::{Found, PeerError};
-use crate::store::ledger::FeedRow;
+use crate::store::ledger::{FeedRow, News};
 use crate::taxii::Version;
 use crate::taxii::exchange::{Progress, Range};
 use crate::taxii::message::{CollectionType, ServiceType};
 use crate::taxii::status::Class;
+use crate::wire::WireError;
 
 impl Feed {
     /// Whether the collection is a DATA_SET, and where it is polled. The server is asked about itself as patiently as
@@ -37,6 +38,8 @@ impl Feed {
         match self.peer.collection(&self.settings.collection).await {
             Ok(described) => Ok(described.is_some_and(|one| one.collection_type == CollectionType::DataSet)),
             Err(error) if matches!(error.class(), Class::Retry { .. }) => Err(error),
+            // The server was not even asked, and will not be polled either.
+            Err(error @ PeerError::Wire(WireError::Secret(_) | WireError::Login { .. })) => Err(error),
             Err(error) => {
                 if self.told.first("collections unknown") {
                     lines::collections_unknown(&self.name, &error.to_string());
@@ -59,8 +62,11 @@ impl Feed {
     pub(super) async fn note_address(&self, setting: &Setting, found: Found) -> Result<Url, Failure> {
         let (ledger, id, text) = (self.ledger.clone(), setting.row.id, self.shown(&found.to_string()));
         let noted = text.clone();
-        if blocking(move || Ok(ledger.note_feed_address(id, &noted)?)).await? {
+        let news = blocking(move || Ok(ledger.note_feed_address(id, &noted)?)).await?;
+        if news == News::Address {
             lines::feed_address(&self.name, &text);
+        }
+        if news != News::Nothing {
             if found.old.is_some() {
                 lines::address_of_before(&self.peer.name, &text);
             }

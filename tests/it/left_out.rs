@@ -100,6 +100,13 @@ fn a_run_does_all_that_can_be_done_and_names_what_cannot() {
     mend(&world);
     world.run_once().ended(0);
     assert_eq!((world.sent(), trouble_of(&world)), (vec!["report.xml".to_owned()], (String::new(), String::new())));
+    fs::remove_file(world.path("ca.pem")).unwrap();
+    world.run_once().ended(1);
+    let health = || world.run(&["status"]).stdout.lines().next().unwrap_or_default().to_owned();
+    assert_eq!(health(), "trouble with drop directory outgoing, feed beyond");
+    mend(&world);
+    world.run_once().ended(0);
+    assert_eq!(health(), "healthy", "though there was nothing to send");
 }
 
 #[test]

@@ -12,10 +12,10 @@ use super::super::blocking;
 use super::super::message::{Block, MessageError, assemble};
 use super::{Attempted, InboxWalk, Mode, Pause};
 use crate::clock::Clock;
-use crate::observe::{self, lines};
+use crate::observe::{self, lines, span};
 use crate::peer::{Found, Nothing, Patience, PeerError, Trouble, class_of};
 use crate::store::Result;
-use crate::store::ledger::{FileId, Outcome, Owed, Settled};
+use crate::store::ledger::{FileId, News, Outcome, Owed, Settled};
 use crate::taxii::message::{Header, ServiceType};
 use crate::taxii::status::{ADMIN_PACE, Class, Judgement, Verdict, backoff, judge_push};
 use crate::taxii::time::later;
@@ -171,8 +171,8 @@ impl InboxWalk {
             Ok(exchanged) => {
                 let now = self.clock.now();
                 let unauthorized = exchanged.answer(now).is_unauthorized();
-                let judged = self.judged(&batch, |owed| judge_push(&exchanged.answer(now), owed.refusals));
-                Attempted { unauthorized, ..judged }
+                let judge = |owed: &Owed| judge_push(&exchanged.answer(now), owed.refusals);
+                Attempted { unauthorized, ..self.judged(&batch, judge, &exchanged.url) }
             }
             Err(Trouble::Wire(error)) => {
                 self.peer.forget_addresses();
@@ -193,8 +193,11 @@ impl InboxWalk {
     /// Notes for the operator where messages go, and tells what is news. Blocks.
     fn note_address(&self, found: &Found) -> Result<()> {
         let text = self.shown(&found.to_string());
-        if self.ledger.note_inbox_address(&self.name, &text)? {
+        let news = self.ledger.note_inbox_address(&self.name, &text)?;
+        if news == News::Address {
             lines::inbox_address(&self.name, &text);
+        }
+        if news != News::Nothing {
             if found.old.is_some() {
                 lines::address_of_before(&self.peer.name, &text);
             }
@@ -235,7 +238,12 @@ impl InboxWalk {
     /// The end of a delivery that is pending for too long.
     pub(super) fn expired(&self, owed: &Owed) -> Option<Settled> {
         self.expires(owed).filter(|at| *at <= self.clock.now())?;
-        let message = Some("pending for longer than give_up".to_owned());
+        let give_up = self.drops.get(owed.file.directory).map(|open| span(open.give_up.as_secs() as i64))?;
+        let last = match &owed.message {
+            Some(words) => format!("the last attempt: {words}"),
+            None => "it was never tried".to_owned(),
+        };
+        let message = Some(format!("pending for longer than give_up ({give_up}); {last}"));
         Some(Settled { outcome: Some(Outcome::Expired), message, ..self.open(owed) })
     }
 
@@ -336,13 +344,18 @@ impl InboxWalk {
         Pause { until, words, trouble: observe::Trouble::Passing }
     }
 
-    fn judged(&self, batch: &[Owed], judge: impl Fn(&Owed) -> Judgement) -> Attempted {
+    fn judged(&self, batch: &[Owed], judge: impl Fn(&Owed) -> Judgement, url: &Url) -> Attempted {
         let many = batch.len() > 1;
         let settled = Vec::with_capacity(batch.len());
         let mut attempted = Attempted { settled, passing: false, reached: true, unauthorized: false, pause: None };
         for owed in batch {
             let judgement = judge(owed);
             let words = self.shown(&judgement.words);
+            // Who answers without a TAXII message may not be who was meant.
+            let words = match judgement.status_type {
+                Some(_) => words,
+                None => format!("{}: {words}", self.peer.shown_url(url)),
+            };
             let mut one = Settled {
                 status_type: judgement.status_type.as_deref().map(|text| self.shown(text)),
                 message: judgement.message.as_deref().map(|text| self.shown(text)),

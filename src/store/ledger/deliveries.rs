@@ -73,6 +73,8 @@ pub struct Owed {
     pub alone: bool,
     /// The inbox has accepted the same content before.
     pub duplicate: bool,
+    /// What the last attempt came to.
+    pub message: Option<String>,
 }
 
 /// What [`Ledger::due`] looks for.
@@ -132,10 +134,25 @@ impl Settled {
         }
     }
 
+    /// What came of it, in words.
+    pub fn words(&self) -> Option<String> {
+        words(self.status_type.as_deref(), self.message.as_deref())
+    }
+
     /// Pending for too long, at an inbox that nobody sends to any more.
     pub fn expired(file: FileId, inbox: String) -> Settled {
         let message = Some("the drop directory no longer names this inbox".to_owned());
         Settled { outcome: Some(Outcome::Expired), message, ..Settled::open(file, inbox) }
+    }
+}
+
+/// What a server said, with its Status Type before it where it does not name that itself.
+pub fn words(status_type: Option<&str>, message: Option<&str>) -> Option<String> {
+    match (status_type.filter(|status_type| !status_type.is_empty()), message) {
+        (Some(status_type), Some(message)) if !message.contains(status_type) => {
+            Some(format!("{status_type}: {message}"))
+        }
+        (status_type, message) => message.or(status_type).map(str::to_owned),
     }
 }
 
@@ -156,6 +173,13 @@ pub struct Claim {
     pub message: Option<String>,
     /// When.
     pub at: Option<DateTime<Utc>>,
+}
+
+impl Claim {
+    /// What came of it, in words.
+    pub fn words(&self) -> Option<String> {
+        words(self.status_type.as_deref(), self.message.as_deref())
+    }
 }
 
 /// Counters of one inbox for one drop directory.
@@ -191,7 +215,8 @@ impl Ledger {
         self.read(|c| {
             let mut statement = c.prepare_cached(&format!(
                 "SELECT {FILE_COLUMNS}, delivery.attempts, delivery.refusals, delivery.alone,
-                 EXISTS (SELECT 1 FROM accepted a WHERE a.inbox = delivery.inbox AND a.sha256 = file.sha256) AS duplicate
+                 EXISTS (SELECT 1 FROM accepted a WHERE a.inbox = delivery.inbox AND a.sha256 = file.sha256) AS duplicate,
+                 delivery.message
                  FROM delivery JOIN file ON file.id = delivery.file
                  WHERE delivery.inbox = :inbox AND delivery.outcome IS NULL AND delivery.file > :after
                  AND file.claimed = 1
@@ -210,6 +235,7 @@ impl Ledger {
                         refusals: row.get(FILE_COUNT + 1)?,
                         alone: row.get(FILE_COUNT + 2)?,
                         duplicate: row.get(FILE_COUNT + 3)?,
+                        message: row.get(FILE_COUNT + 4)?,
                     })
                 },
             )?;
@@ -303,7 +329,8 @@ impl Ledger {
     pub fn postpone(&self, inbox: &str, until: DateTime<Utc>, error: &str, at: DateTime<Utc>) -> Result<()> {
         self.write(|t| {
             t.execute(
-                "UPDATE inbox_total SET last_error = ?2, last_error_at = ?3 WHERE inbox = ?1",
+                "UPDATE inbox_total SET last_error = ?2, last_error_at = ?3, failing_since = coalesce(failing_since, ?3)
+                 WHERE inbox = ?1",
                 params![inbox, error, at.timestamp_millis()],
             )?;
             hold_back(t, inbox, until)
@@ -316,10 +343,15 @@ impl Ledger {
         self.write_relaxed(|t| hold_back(t, inbox, until)).map(drop)
     }
 
-    /// Whether an inbox had trouble when it was last tried.
+    /// Whether deliveries did not get to an inbox when it was last tried.
     pub fn is_in_trouble(&self, inbox: &str) -> Result<bool> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM inbox_total WHERE inbox = ?1 AND last_error IS NOT NULL)";
+        let sql = "SELECT EXISTS (SELECT 1 FROM inbox_total WHERE inbox = ?1 AND failing_since IS NOT NULL)";
         self.read(|c| c.query_row(sql, [inbox], |row| row.get(0)))
+    }
+
+    /// What kept an inbox from being tried is mended: nothing more is known against one that is owed nothing.
+    pub fn note_mended(&self, inbox: &str) -> Result<()> {
+        self.write_relaxed(|t| clear_if_nothing_is_owed(t, inbox)).map(drop)
     }
 
     /// The counters of one inbox for one drop directory.
@@ -352,6 +384,15 @@ fn hold_back(t: &Transaction<'_>, inbox: &str, until: DateTime<Utc>) -> rusqlite
     t.execute(
         "UPDATE delivery SET next_try = ?2 WHERE inbox = ?1 AND outcome IS NULL AND next_try < ?2 AND asked = 0",
         params![inbox, until.timestamp_millis()],
+    )
+}
+
+/// Where nothing is owed, nothing fails to get there.
+fn clear_if_nothing_is_owed(t: &Transaction<'_>, inbox: &str) -> rusqlite::Result<usize> {
+    t.execute(
+        "UPDATE inbox_total SET failing_since = NULL WHERE inbox = ?1 AND failing_since IS NOT NULL
+         AND NOT EXISTS (SELECT 1 FROM delivery WHERE inbox = ?1 AND outcome IS NULL)",
+        [inbox],
     )
 }
 
@@ -390,17 +431,31 @@ fn record(t: &Transaction<'_>, one: &Settled, at: DateTime<Utc>) -> rusqlite::Re
     t.prepare_cached("SELECT owed = 0 FROM file WHERE id = ?1")?.query_row([one.file], |row| row.get(0))
 }
 
+/// What came of it for the inbox. A good outcome is good news about it. A file that it refused is bad news about the file,
+/// which lies in `failed/`: the inbox works. A file that expired tells nothing new.
 fn count(t: &Transaction<'_>, one: &Settled, at: i64) -> rusqlite::Result<()> {
-    // A good outcome is good news about the inbox; a bad one, or none yet, is what an operator wants to read.
-    let trouble = if one.outcome.is_some_and(Outcome::is_good) { None } else { one.message.as_ref() };
+    if matches!(one.outcome, Some(Outcome::Accepted | Outcome::Refused)) {
+        // For the other drop directories, too.
+        let works =
+            "UPDATE inbox_total SET failing_since = NULL, last_error = NULL WHERE inbox = ?1 AND failing_since > 0";
+        t.prepare_cached(works)?.execute([&one.inbox])?;
+    }
     t.prepare_cached(
         "UPDATE inbox_total SET accepted = accepted + :accepted, refused = refused + :refused,
-         unknown = unknown + :unknown, last_error = :error, last_error_at = :at
+         expired = expired + :expired, unknown = unknown + :unknown,
+         last_error = CASE WHEN :expired THEN last_error ELSE :error END,
+         last_error_at = CASE WHEN :expired THEN last_error_at ELSE :at END,
+         failing_since = CASE WHEN :expired THEN failing_since WHEN :open THEN coalesce(failing_since, :at) END
          WHERE inbox = :inbox AND directory = (SELECT directory FROM file WHERE id = :file)",
     )?
     .execute(named_params! {
         ":accepted": one.outcome == Some(Outcome::Accepted), ":refused": one.outcome == Some(Outcome::Refused),
-        ":unknown": one.unknown, ":error": trouble, ":at": at, ":inbox": one.inbox, ":file": one.file,
-    })
-    .map(drop)
+        ":expired": one.outcome == Some(Outcome::Expired), ":open": one.outcome.is_none(), ":unknown": one.unknown,
+        ":error": if one.outcome.is_some_and(Outcome::is_good) { None } else { one.words() },
+        ":at": at, ":inbox": one.inbox, ":file": one.file,
+    })?;
+    if one.outcome == Some(Outcome::Expired) {
+        clear_if_nothing_is_owed(t, &one.inbox)?;
+    }
+    Ok(())
 }

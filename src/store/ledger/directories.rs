@@ -93,7 +93,7 @@ impl Ledger {
                 taken += take_over(t, from, to, token)?;
             }
             t.execute(
-                "UPDATE inbox_total SET last_error = NULL WHERE directory = ?1 AND NOT EXISTS
+                "UPDATE inbox_total SET last_error = NULL, failing_since = NULL WHERE directory = ?1 AND NOT EXISTS
                  (SELECT 1 FROM file WHERE directory = ?1)",
                 [from],
             )?;
@@ -146,8 +146,8 @@ fn take_over(t: &Transaction<'_>, from: i64, to: i64, token: &str) -> rusqlite::
     let Some(id) = id else { return Ok(0) };
     // What has been counted stays with the name it was counted under.
     t.prepare_cached(
-        "INSERT OR IGNORE INTO inbox_total (directory, inbox, last_error, last_error_at, address)
-         SELECT ?3, v.inbox, o.last_error, o.last_error_at, o.address FROM delivery v
+        "INSERT OR IGNORE INTO inbox_total (directory, inbox, last_error, last_error_at, failing_since, address)
+         SELECT ?3, v.inbox, o.last_error, o.last_error_at, o.failing_since, o.address FROM delivery v
          LEFT JOIN inbox_total o ON o.directory = ?2 AND o.inbox = v.inbox WHERE v.file = ?1",
     )?
     .execute(params![id, from, to])?;

@@ -23,14 +23,14 @@ use rusqlite::{Connection, OpenFlags, Transaction, TransactionBehavior};
 
 use super::disk;
 
-pub use deliveries::{Claim, Due, InboxTotals, Outcome, Owed, Settled};
+pub use deliveries::{Claim, Due, InboxTotals, Outcome, Owed, Settled, words};
 pub use directories::{Unnamed, Waiting};
 pub use feeds::{Cursor, FeedId, FeedRow};
 pub use files::{Admission, FileId, FileRow, Leaving, NewDelivery};
 pub use parts::{After, BlockRow, Key, NewBlock, PartId, Place, Totals};
 pub use report::{FailedFile, FeedReport, InboxReport, Report};
 pub use retried::Had;
-pub use words::LastWord;
+pub use words::{LastWord, News};
 
 /// The ledger could not be opened, read or written.
 #[derive(Debug, thiserror::Error)]

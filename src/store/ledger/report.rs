@@ -33,16 +33,20 @@ pub struct InboxReport {
     pub pending: u64,
     /// Since when the oldest of them is pending.
     pub oldest_pending: Option<DateTime<Utc>>,
-    /// The earliest next attempt.
+    /// The earliest next attempt, where that is not at once.
     pub next_try: Option<DateTime<Utc>>,
     /// Files accepted.
     pub accepted: u64,
     /// Files refused for good.
     pub refused: u64,
+    /// Files that were pending for too long.
+    pub expired: u64,
     /// Messages whose answer never came.
     pub unknown: u64,
     /// The last error; `None` after a success.
     pub last_error: Option<String>,
+    /// Since when deliveries do not get there; `None`: they do, though a file may have been refused.
+    pub failing_since: Option<DateTime<Utc>>,
     /// Where the last message went, and why there.
     pub address: Option<String>,
 }
@@ -92,15 +96,20 @@ fn drops(c: &Connection) -> rusqlite::Result<Vec<(String, String)>> {
 }
 
 fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
-    let mut statement = c.prepare(
+    // An older ledger took every error for trouble of the inbox.
+    let (expired, since) = match schema::format(c)? < Some(schema::WITH_FAILING) {
+        true => ("0", "CASE WHEN t.last_error IS NOT NULL THEN t.last_error_at END"),
+        false => ("t.expired", "t.failing_since"),
+    };
+    let mut statement = c.prepare(&format!(
         "WITH owed AS (
              SELECT f.directory, v.inbox, count(*) AS pending, min(f.pending_since) AS oldest, min(v.next_try) AS next
              FROM delivery v JOIN file f ON f.id = v.file WHERE v.outcome IS NULL GROUP BY f.directory, v.inbox)
-         SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, coalesce(o.pending, 0), o.oldest, o.next,
-                t.address
+         SELECT d.name, t.inbox, t.accepted, t.refused, t.unknown, t.last_error, coalesce(o.pending, 0), o.oldest,
+                nullif(o.next, 0), t.address, {expired}, {since}
          FROM inbox_total t JOIN drop_directory d ON d.id = t.directory
-         LEFT JOIN owed o ON o.directory = t.directory AND o.inbox = t.inbox ORDER BY d.name, t.inbox",
-    )?;
+         LEFT JOIN owed o ON o.directory = t.directory AND o.inbox = t.inbox ORDER BY d.name, t.inbox"
+    ))?;
     let rows = statement.query_map([], |row| {
         Ok(InboxReport {
             directory: row.get(0)?,
@@ -113,6 +122,8 @@ fn inboxes(c: &Connection) -> rusqlite::Result<Vec<InboxReport>> {
             oldest_pending: instant(row.get(7)?),
             next_try: instant(row.get(8)?),
             address: row.get(9)?,
+            expired: row.get(10)?,
+            failing_since: instant(row.get(11)?),
         })
     })?;
     rows.collect()

@@ -9,6 +9,9 @@ pub(super) const FORMAT: i64 = 3;
 /// The first format that holds what is wrong with a drop directory.
 pub(super) const WITH_DROP_TROUBLE: i64 = 2;
 
+/// The first format that tells an inbox that takes nothing from one that refused a file, and counts what expired.
+pub(super) const WITH_FAILING: i64 = 3;
+
 /// `taxi` in ASCII, so that `file(1)` and a stranger can tell what the database is.
 const APPLICATION_ID: i64 = 0x7461_7869;
 
@@ -186,6 +189,12 @@ ALTER TABLE feed ADD COLUMN data_set INTEGER NOT NULL DEFAULT 0;
     r#"
 -- The server that an inbox was at when it was tried last: what another one asked for does not count.
 ALTER TABLE inbox_total ADD COLUMN server TEXT;
+-- Files that were pending for too long.
+ALTER TABLE inbox_total ADD COLUMN expired INTEGER NOT NULL DEFAULT 0;
+-- Since when deliveries do not get there; NULL: they do, whatever became of single files.
+ALTER TABLE inbox_total ADD COLUMN failing_since INTEGER;
+UPDATE inbox_total SET failing_since = last_error_at WHERE last_error IS NOT NULL
+    AND EXISTS (SELECT 1 FROM delivery WHERE delivery.inbox = inbox_total.inbox AND outcome IS NULL);
 "#,
 ];
 

@@ -333,6 +333,7 @@ fn the_feeds_of_an_older_ledger_are_read_as_they_are_and_brought_up_to_date() {
     let old = "ALTER TABLE feed DROP COLUMN first_try; ALTER TABLE feed DROP COLUMN data_set;
                ALTER TABLE drop_directory DROP COLUMN path; ALTER TABLE drop_directory DROP COLUMN last_error;
                ALTER TABLE inbox_total DROP COLUMN server;
+               ALTER TABLE inbox_total DROP COLUMN expired; ALTER TABLE inbox_total DROP COLUMN failing_since;
                PRAGMA user_version = 1";
     Connection::open(temporary.path().join(FILE_NAME)).unwrap().execute_batch(old).unwrap();
     let read = Ledger::open_to_read(temporary.path()).unwrap().unwrap();

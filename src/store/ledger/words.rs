@@ -16,6 +16,17 @@ pub struct LastWord {
     pub at: DateTime<Utc>,
 }
 
+/// What is new of an address that was noted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// Nothing.
+    Nothing,
+    /// Why it is the one.
+    Reason,
+    /// It is another one, or the first.
+    Address,
+}
+
 impl Ledger {
     /// Keeps what a server said when it was asked at an address; what it said there before is forgotten.
     pub fn keep_last_word(&self, server: &str, asked: &str, word: &LastWord) -> Result<()> {
@@ -43,29 +54,62 @@ impl Ledger {
         })
     }
 
-    /// Notes where a feed is polled, and why there. Gives whether that is news.
-    pub fn note_feed_address(&self, feed: FeedId, address: &str) -> Result<bool> {
+    /// Notes where a feed is polled, and why there.
+    pub fn note_feed_address(&self, feed: FeedId, address: &str) -> Result<News> {
         let known = self.read(|c| {
-            c.prepare_cached("SELECT 1 FROM feed WHERE id = ?1 AND address = ?2")?.exists(params![feed, address])
+            c.prepare_cached("SELECT address FROM feed WHERE id = ?1")?
+                .query_map([feed], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<Option<String>>>>()
         })?;
-        if !known {
+        let news = news(&known, address);
+        if news != News::Nothing {
             self.write_relaxed(|t| t.execute("UPDATE feed SET address = ?2 WHERE id = ?1", params![feed, address]))?;
         }
-        Ok(!known)
+        Ok(news)
     }
 
-    /// Notes where an inbox is sent to, and why there. Gives whether that is news.
-    pub fn note_inbox_address(&self, inbox: &str, address: &str) -> Result<bool> {
-        let other = self.read(|c| {
-            c.prepare_cached("SELECT 1 FROM inbox_total WHERE inbox = ?1 AND address IS NOT ?2")?
-                .exists([inbox, address])
+    /// Notes where an inbox is sent to, and why there.
+    pub fn note_inbox_address(&self, inbox: &str, address: &str) -> Result<News> {
+        let known = self.read(|c| {
+            c.prepare_cached("SELECT address FROM inbox_total WHERE inbox = ?1")?
+                .query_map([inbox], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<Option<String>>>>()
         })?;
-        if other {
+        let news = news(&known, address);
+        if news != News::Nothing {
             self.write_relaxed(|t| {
                 t.execute("UPDATE inbox_total SET address = ?2 WHERE inbox = ?1", [inbox, address])
             })?;
         }
-        Ok(other)
+        Ok(news)
+    }
+}
+
+/// What is new of an address, which is followed by the reason why it is the one.
+fn news(known: &[Option<String>], address: &str) -> News {
+    let place = |address: &str| address.split(' ').next().map(str::to_owned);
+    let differs = |known: &Option<String>| known.as_deref() != Some(address);
+    let moved = |known: &Option<String>| known.as_deref().and_then(place) != place(address);
+    match known {
+        known if known.iter().any(moved) => News::Address,
+        known if known.iter().any(differs) => News::Reason,
+        _ => News::Nothing,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_reason_for_the_same_address_is_no_other_address() {
+        let ledger = Ledger::open_temporary().unwrap();
+        let feed = ledger.feed("f", "one").unwrap().id;
+        let note = |address| ledger.note_feed_address(feed, address).unwrap();
+        assert_eq!(note("https://hub.example/poll (as discovery says)"), News::Address, "for the first time");
+        assert_eq!(note("https://hub.example/poll (as discovery says)"), News::Nothing);
+        assert_eq!(note("https://hub.example/poll (pinned in the configuration)"), News::Reason);
+        assert_eq!(note("https://hub.example/poll2 (pinned in the configuration)"), News::Address);
     }
 
     /// Notes the server that an inbox is at. What is owed waits for no other server.

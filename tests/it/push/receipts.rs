@@ -58,11 +58,16 @@ fn a_file_that_is_pending_longer_than_give_up_has_expired() {
     world.run_once().ended(1);
     assert_eq!(world.failed().len(), 0);
     std::thread::sleep(Duration::from_secs(3));
-    world.run_once().ended(1);
+    let words = "pending for longer than give_up (3 s); the last attempt: the server answered DENIED";
+    world.run_once().ended(1).said(&format!("inbox `partner`: 1 file failed: {words}"));
+    let status = world.inbox_status();
+    assert_eq!((&status["expired_total"], &status["refused_total"]), (&1.into(), &0.into()));
+    assert!(world.run(&["status"]).stdout.starts_with("healthy\n"), "nothing is owed that does not get there");
     assert_eq!(world.failed(), ["a.xml"]);
     let entry = world.receipt("failed", "a.xml")["inboxes"][0].clone();
     assert_eq!((&entry["outcome"], &entry["attempts"]), (&"expired".into(), &1.into()));
     assert_eq!(entry["status_type"], "DENIED", "the last answer is kept");
+    assert_eq!(entry["message"], words);
     assert_eq!(world.pushes().len(), 1);
     world.run_once().ended(0);
 }

@@ -3,6 +3,8 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use taxii_sync::practice::{Act, Service};
+
 use super::{document, world};
 use crate::common::{World, eventually};
 
@@ -41,4 +43,31 @@ fn the_agent_notes_when_a_drop_directory_cannot_be_worked_with_and_when_it_can_a
     fs::rename(world.path("away"), world.outgoing()).unwrap();
     eventually(|| error(&world).is_none());
     agent.terminate();
+}
+
+#[test]
+fn files_for_an_inbox_that_is_no_longer_configured_are_trouble_until_they_are_gone() {
+    let world = world();
+    let metrics = world.path("metrics.prom");
+    world.practice.forever(Service::Inbox, Act::http(503, "text/html", "busy"));
+    world.drop_file("a.xml", document(1));
+    world.run_once().ended(1);
+    let metrics_section = format!("[metrics]\ntextfile = {metrics:?}\n");
+    let to_other = "inboxes = [\"other\"]";
+    let world = world.reconfigured().section(&metrics_section).inbox_named("other", "").drop_directory(to_other);
+    world.run_once().ended(1).said("put the inbox back");
+    let text = world.run(&["status"]).stdout;
+    assert!(text.starts_with("trouble with drop directory outgoing\n"), "{text}");
+    assert!(text.contains("to partner (no longer configured): 1 pending"), "{text}");
+    assert!(!text.contains("next attempt"), "nobody makes one: {text}");
+    let status = world.inbox_status();
+    assert_eq!((&status["configured"], &status["next_try"]), (&false.into(), &serde_json::Value::Null));
+    let measured = fs::read_to_string(&metrics).unwrap();
+    for sample in ["taxii_sync_healthy 0", "taxii_sync_inbox_healthy{drop=\"outgoing\",inbox=\"partner\"} 0"] {
+        assert!(measured.lines().any(|line| line == sample), "{measured}");
+    }
+    let world = world.reconfigured().inbox("").drop_directory("");
+    world.practice.honest(Service::Inbox);
+    world.run_once().ended(0);
+    assert!(world.run(&["status"]).stdout.starts_with("healthy\n"));
 }

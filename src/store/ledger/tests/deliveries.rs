@@ -119,7 +119,7 @@ fn attempts_and_refusals_are_counted_and_waits_are_kept() {
     assert_eq!(ledger.next_try("a", at(0)).unwrap(), Some(at(60)));
     let owed = ledger.due(Due { inbox: "a", now: at(60), hurry: false, after: 0, limit: 9 }).unwrap();
     assert_eq!((owed[0].attempts, owed[0].refusals, owed[0].alone, owed[0].duplicate), (1, 1, true, false));
-    assert_eq!(ledger.totals(1, "a").unwrap().last_error.as_deref(), Some("said"));
+    assert_eq!(ledger.totals(1, "a").unwrap().last_error.as_deref(), Some("SUCCESS: said"));
     ledger.start_attempts("a", &[(id, "m2")]).unwrap();
     let asked = Settled { next_try: Some(at(90)), asked: true, ..settled(id, "a", None) };
     ledger.record(&[asked], at(61)).unwrap();
@@ -212,6 +212,71 @@ fn the_report_counts_what_each_inbox_is_owed() {
     let b = &report.inboxes[1];
     assert_eq!((b.inbox.as_str(), b.pending, b.oldest_pending), ("b", 1, Some(at(0))));
     assert_eq!(report.failing[0].refusal, "not well formed");
+}
+
+#[test]
+fn an_inbox_fails_from_the_first_file_that_does_not_get_there_to_the_next_that_is_judged() {
+    let (_t, ledger) = ledger();
+    let (one, two) = (admit(&ledger, "t", &[("a", None)]), admit(&ledger, "u", &[("a", None)]));
+    let since = || ledger.report().unwrap().inboxes[0].failing_since;
+    let record = |file, outcome, seconds| ledger.record(&[settled(file, "a", outcome)], at(seconds)).unwrap();
+    assert_eq!(since(), None);
+    record(one, None, 1);
+    record(two, None, 2);
+    ledger.postpone("a", at(100), "down", at(3)).unwrap();
+    assert!(since() == Some(at(1)) && ledger.is_in_trouble("a").unwrap());
+    record(one, Some(Outcome::Refused), 4);
+    assert!(since().is_none() && !ledger.is_in_trouble("a").unwrap(), "it has judged the file: it works");
+    let last_error = || ledger.report().unwrap().inboxes[0].last_error.clone();
+    assert_eq!(last_error().as_deref(), Some("SUCCESS: said"), "why is known all the same");
+    record(two, Some(Outcome::Accepted), 5);
+    assert_eq!((since(), last_error()), (None, None));
+}
+
+#[test]
+fn an_inbox_that_takes_a_file_works_for_every_drop_directory() {
+    let (_t, ledger) = ledger();
+    let file = admit(&ledger, "t", &[("a", None)]);
+    let other = ledger.drop_directory("e").unwrap();
+    ledger.admit(other, &[admission("u", &[("a", None), ("b", None)])]).unwrap();
+    let failing = || ledger.report().unwrap().inboxes.iter().filter(|row| row.failing_since.is_some()).count();
+    ledger.postpone("a", at(100), "down", at(1)).unwrap();
+    ledger.postpone("b", at(100), "down", at(1)).unwrap();
+    assert_eq!(failing(), 3);
+    ledger.record(&[settled(file, "a", Some(Outcome::Accepted))], at(2)).unwrap();
+    assert_eq!(failing(), 1, "the other inbox");
+}
+
+#[test]
+fn an_inbox_that_is_owed_nothing_more_does_not_fail() {
+    let (_t, ledger) = ledger();
+    let (one, two) = (admit(&ledger, "t", &[("a", None)]), admit(&ledger, "u", &[("a", None)]));
+    let report = || ledger.report().unwrap().inboxes.remove(0);
+    ledger.postpone("a", at(100), "down", at(1)).unwrap();
+    let expired = |file| Settled { message: Some("too long".to_owned()), ..settled(file, "a", Some(Outcome::Expired)) };
+    ledger.record(&[expired(one)], at(2)).unwrap();
+    assert_eq!((report().failing_since, report().expired), (Some(at(1)), 1), "the other file does not get there");
+    ledger.note_mended("a").unwrap();
+    assert_eq!(report().failing_since, Some(at(1)), "that is still to be seen");
+    ledger.record(&[expired(two)], at(3)).unwrap();
+    assert_eq!((report().failing_since, report().expired), (None, 2));
+    assert_eq!(report().last_error.as_deref(), Some("down"), "an expired file tells nothing new of the inbox");
+    ledger.postpone("a", at(100), "no certificate", at(4)).unwrap();
+    assert_eq!(report().failing_since, Some(at(4)));
+    ledger.note_mended("a").unwrap();
+    assert_eq!(report().failing_since, None);
+}
+
+#[test]
+fn what_a_server_says_names_its_status_type_once() {
+    assert_eq!(words(Some("BAD_MESSAGE"), Some("line 3")).as_deref(), Some("BAD_MESSAGE: line 3"));
+    assert_eq!(
+        words(Some("DENIED"), Some("the server answered DENIED")).as_deref(),
+        Some("the server answered DENIED")
+    );
+    assert_eq!(words(Some("DENIED"), None).as_deref(), Some("DENIED"));
+    assert_eq!(words(Some(""), Some("no")).as_deref(), Some("no"));
+    assert_eq!(words(None, None), None);
 }
 
 #[test]
