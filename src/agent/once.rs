@@ -10,12 +10,13 @@ use tokio_util::sync::CancellationToken;
 use super::left_out::LeftOut;
 use super::look::Looker;
 use super::{Agent, AgentError, POLLS, Parts};
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::observe::metrics::Up;
 use crate::observe::{Standing, files, lines};
 use crate::poll::{Ended, Feed};
 use crate::push::{Delivered, Looked};
 use crate::store::StoreError;
+use crate::store::disk::show;
 
 /// Why files are not tried, where no server asked for that.
 const UNTRIED: &str = "not tried yet: a file is sent once its original is out of the drop directory";
@@ -25,18 +26,20 @@ const UNTRIED: &str = "not tried yet: a file is sent once its original is out of
 pub struct Summary {
     /// Feeds that are up to date.
     pub feeds: u64,
-    /// Feeds that failed, and why.
-    pub failed_feeds: Vec<(String, String)>,
-    /// Blocks that were put into quarantine.
-    pub quarantined: u64,
+    /// Feeds that failed, why, and what can be done.
+    pub failed_feeds: Vec<(String, String, String)>,
+    /// Feeds with blocks that were put into quarantine, and how many.
+    pub quarantined: Vec<(String, u64)>,
     /// Files that were taken in.
     pub admitted: u64,
-    /// Files that cannot be sent at all.
-    pub refused: u64,
+    /// Drop directories with files that cannot be sent at all, and how many.
+    pub refused: Vec<(String, u64)>,
     /// Deliveries that were made, or had been made before.
     pub delivered: u64,
-    /// Inboxes with deliveries that failed, or are still owed: how many, and why the last of them did.
-    pub undelivered: Vec<(String, u64, String)>,
+    /// Inboxes with deliveries that failed for good: how many, and why the last of them did.
+    pub failed: Vec<(String, u64, String)>,
+    /// Inboxes with deliveries that are still owed: how many, and why the last of them is.
+    pub pending: Vec<(String, u64, String)>,
     /// Drop directories and inboxes that could not be worked with, why, and what can be done.
     pub trouble: Vec<(String, String, String)>,
 }
@@ -46,8 +49,10 @@ impl Summary {
     pub fn is_good(&self) -> bool {
         self.failed_feeds.is_empty()
             && self.trouble.is_empty()
-            && self.undelivered.is_empty()
-            && self.quarantined + self.refused == 0
+            && self.failed.is_empty()
+            && self.pending.is_empty()
+            && self.quarantined.is_empty()
+            && self.refused.is_empty()
     }
 }
 
@@ -93,7 +98,7 @@ impl Agent {
         }
         for (name, looked) in drops.join_all().await {
             match looked {
-                Ok(looked) => summary.add_looked(&name, looked),
+                Ok(looked) => summary.add_looked(&name, &config.drops[&name], looked),
                 Err(error) => {
                     lines::drop_trouble(&name, &error);
                     let (words, hint) = (format!("cannot {error}"), error.hint().to_owned());
@@ -112,11 +117,13 @@ impl Agent {
 }
 
 impl Summary {
-    fn add_looked(&mut self, name: &str, looked: Looked) {
+    fn add_looked(&mut self, name: &str, settings: &config::Drop, looked: Looked) {
         let Looked { admitted, refused, unreadable, unreadable_words, stuck, stuck_words, expired, .. } = looked;
         let Looked { too_big, too_big_words, .. } = looked;
         self.admitted += admitted;
-        self.refused += refused;
+        if refused > 0 {
+            self.refused.push((name.to_owned(), refused));
+        }
         let what = format!("drop directory `{name}`");
         if let Some(words) = unreadable_words {
             let words = format!("{} cannot be read: cannot {words}", files(unreadable));
@@ -133,14 +140,15 @@ impl Summary {
         }
         if expired > 0 {
             let words = format!("{} expired, owed to inboxes that it no longer names", files(expired));
-            self.trouble.push((what, words, "see DROP/failed: each has its receipt beside it".to_owned()));
+            let failed = show(settings.path.join("failed"));
+            self.trouble.push((what, words, format!("see {failed}: each has its receipt beside it")));
         }
     }
 
     fn add_left_out(&mut self, config: &Config, left_out: &LeftOut) {
         for (name, settings) in &config.feeds {
             if let Some(error) = left_out.of_feed(name, settings) {
-                self.failed_feeds.push((name.clone(), error.with_hint()));
+                self.failed_feeds.push((name.clone(), error.to_string(), error.hint()));
             }
         }
         for (name, settings) in &config.inboxes {
@@ -153,15 +161,18 @@ impl Summary {
     /// `untried`: why files may not have been tried at all.
     fn add_deliveries(&mut self, name: &str, untried: &str, delivered: Result<Delivered, StoreError>) {
         match delivered {
-            Ok(Delivered { accepted, failed, reason, trouble }) => {
+            Ok(Delivered { accepted, failed, failed_because, pending, pending_because, trouble }) => {
                 self.delivered += accepted;
                 if let Some((words, hint)) = trouble {
                     let words = format!("what is delivered cannot leave sending/: cannot {words}");
                     self.trouble.push((format!("inbox `{name}`"), words, hint.to_owned()));
                 }
                 if failed > 0 {
-                    let reason = reason.unwrap_or_else(|| untried.to_owned());
-                    self.undelivered.push((name.to_owned(), failed, reason));
+                    self.failed.push((name.to_owned(), failed, failed_because.unwrap_or_default()));
+                }
+                if pending > 0 {
+                    let because = pending_because.unwrap_or_else(|| untried.to_owned());
+                    self.pending.push((name.to_owned(), pending, because));
                 }
             }
             Err(error) => {
@@ -201,13 +212,16 @@ async fn poll_all(feeds: Vec<Feed>) -> Summary {
     }
     let mut summary = Summary::default();
     for (name, ended, quarantined) in polls.join_all().await {
-        summary.quarantined += quarantined;
+        if quarantined > 0 {
+            summary.quarantined.push((name.clone(), quarantined));
+        }
         match ended {
             Ended::UpToDate | Ended::Stopped => summary.feeds += 1,
-            Ended::Failed(failure) => summary.failed_feeds.push((name, failure.to_string())),
+            Ended::Failed(failure) => summary.failed_feeds.push((name, failure.words, failure.hint)),
         }
     }
     summary.failed_feeds.sort();
+    summary.quarantined.sort();
     summary
 }
 
@@ -221,7 +235,7 @@ mod tests {
         let unreadable_words = Some("open /drop/a.xml: Permission denied".to_owned());
         let stuck_words = Some("rename /drop/b.xml: Operation not permitted".to_owned());
         let looked = Looked { unreadable: 1, unreadable_words, stuck: 2, stuck_words, ..Looked::default() };
-        summary.add_looked("d", looked);
+        summary.add_looked("d", &config::Drop::default(), looked);
         let words: Vec<&str> = summary.trouble.iter().map(|(_, words, _)| words.as_str()).collect();
         assert_eq!(
             words,
@@ -236,20 +250,22 @@ mod tests {
     #[test]
     fn a_file_that_expires_because_nobody_sends_it_counts() {
         let mut summary = Summary::default();
-        summary.add_looked("d", Looked { expired: 1, ..Looked::default() });
+        let settings = config::Drop { path: "/drop".into(), ..config::Drop::default() };
+        summary.add_looked("d", &settings, Looked { expired: 1, ..Looked::default() });
         assert!(!summary.is_good());
         assert_eq!(summary.trouble[0].1, "1 file expired, owed to inboxes that it no longer names");
+        assert_eq!(summary.trouble[0].2, "see /drop/failed: each has its receipt beside it");
     }
 
     #[test]
     fn a_pause_is_spoken_of_only_where_one_was_asked_for() {
         let mut summary = Summary::default();
-        let delivered = |reason: Option<&str>| {
-            Ok(Delivered { failed: 1, reason: reason.map(str::to_owned), ..Delivered::default() })
+        let delivered = |because: Option<&str>| {
+            Ok(Delivered { pending: 1, pending_because: because.map(str::to_owned), ..Delivered::default() })
         };
         summary.add_deliveries("a", UNTRIED, delivered(None));
         summary.add_deliveries("b", UNTRIED, delivered(Some("HTTP 503")));
-        let reasons: Vec<&str> = summary.undelivered.iter().map(|(_, _, reason)| reason.as_str()).collect();
+        let reasons: Vec<&str> = summary.pending.iter().map(|(_, _, reason)| reason.as_str()).collect();
         assert_eq!(reasons, [UNTRIED, "HTTP 503"]);
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::output::Say;
+use super::output::{Say, counted};
 use super::{End, LONGEST, Result, Trouble, runtime};
 use crate::agent::{Agent, Summary};
 use crate::clock::Clock;
@@ -122,8 +122,9 @@ fn tell_poll(say: &Say, places: &Places) -> Result<()> {
 fn tell_end(say: &Say, dir: &Path, summary: &Summary) {
     say.line("");
     say.line(&format!(
-        "7. {} files pushed, {} feeds up to date. Nothing is sent or written twice, whatever happens in between.",
-        summary.delivered, summary.feeds
+        "7. {} pushed, {} up to date. What is polled is written once; what is dropped is sent until the server has it.",
+        counted(summary.delivered, "file"),
+        counted(summary.feeds, "feed")
     ));
     say.line(&format!("   Look around below {}, and ask:", dir.display()));
     say.line(&format!("   taxii-sync --config {} status", dir.join(CONFIG).display()));

@@ -3,12 +3,13 @@
 use std::path::{Path, PathBuf};
 
 use super::confine::Confined;
-use super::output::complain;
+use super::output::{complain, counted};
 use super::{End, Result, Trouble, load, read_config, runtime, warn};
 use crate::agent::{Agent, ReadConfig, Summary};
 use crate::clock::Clock;
-use crate::config::Config;
+use crate::config::{Config, Drop};
 use crate::observe;
+use crate::store::disk::show;
 
 struct Again {
     file: PathBuf,
@@ -39,7 +40,7 @@ pub(super) fn run(file: &Path, once: bool) -> Result<End> {
     let end = if once {
         let summary = runtime.block_on(agent.run_once(&config))?;
         drop(beside);
-        say(&summary);
+        say(&config, &summary);
         if summary.is_good() { End::Good } else { End::Failed }
     } else {
         let again = Again { file: file.to_owned(), confined };
@@ -53,30 +54,53 @@ pub(super) fn run(file: &Path, once: bool) -> Result<End> {
     Ok(end)
 }
 
+/// What can be done where nobody knows better.
+const ASK: &str = "`taxii-sync check --online` asks the server and says what would not work";
+
 /// What failed, where, and what to do about it. What worked is in the log.
-fn say(summary: &Summary) {
-    for (feed, words) in &summary.failed_feeds {
-        complain(&format!("feed `{feed}` failed: {words}"), "");
+fn say(config: &Config, summary: &Summary) {
+    for (feed, words, hint) in &summary.failed_feeds {
+        let again = format!("the next run goes on from where this one got; {ASK}");
+        complain(&format!("feed `{feed}` failed: {words}"), if hint.is_empty() { &again } else { hint });
     }
     for (what, words, hint) in &summary.trouble {
         complain(&format!("{what}: {words}"), hint);
     }
-    if summary.quarantined > 0 {
+    for (feed, blocks) in &summary.quarantined {
+        let place = config.feeds.get(feed).map(|feed| show(feed.output.join(".quarantine"))).unwrap_or_default();
+        let blocks = counted(*blocks, "content block");
         complain(
-            &format!("{} content blocks were put into quarantine", summary.quarantined),
-            "see OUTPUT/.quarantine: each has its reason beside it",
+            &format!("feed `{feed}`: put into quarantine: {blocks}"),
+            &format!("see {place}: each has its reason beside it"),
         );
     }
-    if summary.refused > 0 {
+    for (drop, files) in &summary.refused {
+        let place = failed_of(config, |name, _| name == drop);
+        let files = counted(*files, "file");
         complain(
-            &format!("{} that were dropped cannot be sent", observe::files(summary.refused)),
-            "see DROP/failed: each has its receipt beside it",
+            &format!("drop directory `{drop}`: cannot be sent: {files}"),
+            &format!("see {place}: each has its receipt beside it"),
         );
     }
-    for (inbox, files, reason) in &summary.undelivered {
+    for (inbox, files, because) in &summary.failed {
+        let place = failed_of(config, |_, drop| drop.inboxes.contains(inbox));
         complain(
-            &format!("inbox `{inbox}`: {} failed or still pending: {reason}", observe::files(*files)),
-            "see `taxii-sync status`; what is pending is tried again by the next run",
+            &format!("inbox `{inbox}`: {} failed: {because}", counted(*files, "file")),
+            &format!(
+                "see {place}: each has its receipt beside it; once the cause is gone, `taxii-sync retry` puts it back"
+            ),
         );
     }
+    for (inbox, files, because) in &summary.pending {
+        complain(
+            &format!("inbox `{inbox}`: {} pending: {because}", counted(*files, "file")),
+            &format!("the next run tries again; {ASK}"),
+        );
+    }
+}
+
+/// Where the failed files of some drop directories lie.
+fn failed_of(config: &Config, wanted: impl Fn(&str, &Drop) -> bool) -> String {
+    let drops = config.drops.iter().filter(|(name, drop)| wanted(name, drop));
+    drops.map(|(_, drop)| show(drop.path.join("failed"))).collect::<Vec<_>>().join(" and ")
 }

@@ -19,6 +19,9 @@ use crate::taxii::message::ServiceType;
 /// So many names are listed where none is near the one that was given.
 const LISTED: usize = 10;
 
+/// What can be done where nobody knows better.
+pub(super) const CHECK: &str = "check the address, the network and whether the server is up";
+
 /// A server that was named on the command line.
 pub(super) struct Target {
     /// Its name in the configuration; `None` where it was given by its URL.
@@ -158,7 +161,7 @@ impl From<PeerError> for Trouble {
 pub(super) fn remedy(error: &PeerError) -> String {
     match error {
         other if !other.hint().is_empty() => other.hint(),
-        PeerError::Wire(_) => "check the address, the network and whether the server is up".to_owned(),
+        PeerError::Wire(_) => CHECK.to_owned(),
         _ => "ask the operator of the server".to_owned(),
     }
 }

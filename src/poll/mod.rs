@@ -37,7 +37,6 @@ use crate::taxii::time::{Timestamp, earlier};
 
 use result::Outcome;
 use tries::Cuts;
-pub use tries::HOURLY;
 use unreadable::Unreadable;
 
 /// A PENDING result is given up after this long.

@@ -202,7 +202,13 @@ impl Feed {
             poll.answered_at(exchanged.url.as_str());
         }
         let hint = exchanged.answer(now).hint();
-        let step = poll.on_reply(Reply::Answer { answer: exchanged.answer(now), digest }, now);
+        let step = match poll.on_reply(Reply::Answer { answer: exchanged.answer(now), digest }, now) {
+            // Who answers without a TAXII message may not be who was meant.
+            Step::Fail { class, words } if exchanged.answer(now).message.is_none() => {
+                Step::Fail { class, words: format!("{}: {words}", self.peer.shown_url(&exchanged.url)) }
+            }
+            step => step,
+        };
         let part = match exchanged.body {
             Ok((message, intake)) if is_part => {
                 if let Body::PollResponse(reply) = &message.body {

@@ -13,9 +13,6 @@ const LEAST: Duration = Duration::from_secs(1);
 /// After the last of them, the half of a range is not asked for faster than this.
 const BREATH: Duration = Duration::from_millis(100);
 
-/// What waits for a person waits long.
-pub const HOURLY: &str = "it is tried hourly";
-
 pub(super) fn with_hint(words: String, hint: &str) -> String {
     if hint.is_empty() { words } else { format!("{words} ({hint})") }
 }
@@ -39,10 +36,7 @@ impl Tries {
     pub(super) async fn after(&mut self, feed: &Feed, class: Class, words: String, hint: &str) -> Result<(), Failure> {
         self.failed += 1;
         let admin = class == Class::Admin;
-        let hourly = if admin { HOURLY } else { "" };
-        let between = if hint.is_empty() || !admin { "" } else { "; " };
-        let hint = format!("{hint}{between}{hourly}");
-        let failure = || Failure { words: words.clone(), hint: hint.clone(), not_before: None, admin };
+        let failure = || Failure { words: words.clone(), hint: hint.to_owned(), not_before: None, admin };
         let Class::Retry { wait } = class else {
             return Err(failure());
         };

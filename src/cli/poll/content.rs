@@ -12,7 +12,7 @@ use super::{Wanted, shown_directory};
 use crate::cli::args::PollArguments;
 use crate::cli::output::{Say, complain, counted, json as print};
 use crate::cli::services::redacted;
-use crate::cli::target::Target;
+use crate::cli::target::{self, Target};
 use crate::cli::{End, Result, Trouble, progress, runtime};
 use crate::clock::Clock;
 use crate::config::{self, Start};
@@ -180,8 +180,7 @@ fn tell(wanted: &Wanted, fetched: &Fetched, directory: &Path, as_json: bool) -> 
         );
     }
     if let Some(failure) = fetched.failure() {
-        // The agent would try again by itself; here nobody does.
-        let hint = failure.hint.trim_end_matches(poll::HOURLY).trim_end_matches("; ");
+        let hint = if failure.hint.is_empty() { target::CHECK } else { &failure.hint };
         complain(&format!("polling {} failed: {}", wanted.shown(), failure.words), hint);
     }
     if as_json {

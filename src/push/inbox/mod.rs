@@ -54,10 +54,14 @@ pub struct InboxWalk {
 pub struct Delivered {
     /// Files it accepted, or had accepted before.
     pub accepted: u64,
-    /// Files that did not get there.
+    /// Files that will not get there: they lie in `failed/`.
     pub failed: u64,
-    /// Why the last of them did not.
-    pub reason: Option<String>,
+    /// Why the last of them will not.
+    pub failed_because: Option<String>,
+    /// Files that it is still owed.
+    pub pending: u64,
+    /// Why the last one that was tried did not get there.
+    pub pending_because: Option<String>,
     /// Why files that are owed to nobody any more could not leave, and what can be done.
     pub trouble: Option<(String, &'static str)>,
 }

@@ -97,8 +97,6 @@ pub(super) struct Pass<'a> {
     /// … from this moment on.
     leave_at: Instant,
     delivered: Delivered,
-    /// Files that were tried in vain and are still owed.
-    open: u64,
     /// The inbox takes nothing just now.
     paused: bool,
     /// The last message reached the server: it is there.
@@ -121,7 +119,6 @@ impl<'a> Pass<'a> {
             finished: Vec::new(),
             leave_at: walk.clock.moment(),
             delivered: Delivered::default(),
-            open: 0,
             paused: false,
             reached: true,
         }
@@ -313,7 +310,7 @@ impl<'a> Pass<'a> {
             let all = expired.len() == LOOKED_UP as usize;
             if let Some(last) = expired.last() {
                 self.delivered.failed += expired.len() as u64;
-                self.delivered.reason = last.message.clone();
+                self.delivered.failed_because = last.words();
                 self.walk.record(expired).await?;
             }
             if !all {
@@ -412,12 +409,14 @@ impl<'a> Pass<'a> {
         for one in settled {
             // What was sent in a batch in vain is sent again singly, in this pass too.
             let again = one.outcome.is_none() && one.alone;
-            if one.outcome.is_some_and(Outcome::is_good) {
-                self.delivered.accepted += 1;
-            } else {
-                self.delivered.failed += u64::from(!again);
-                self.open += u64::from(!again && one.outcome.is_none());
-                self.delivered.reason = one.message.clone().or(self.delivered.reason.take());
+            let Delivered { accepted, failed, failed_because, pending_because, .. } = &mut self.delivered;
+            match one.outcome {
+                Some(outcome) if outcome.is_good() => *accepted += 1,
+                Some(_) => {
+                    *failed += 1;
+                    *failed_because = one.words().or(failed_because.take());
+                }
+                None => *pending_because = one.words().or(pending_because.take()),
             }
             if self.mode == Mode::Due || again || one.outcome.is_some() {
                 self.verdicts.again.push(one.file);
@@ -428,14 +427,14 @@ impl<'a> Pass<'a> {
         self.verdicts.again.extend(files.filter(|file| !settled.iter().any(|one| one.file == *file)));
     }
 
-    /// Files that were not tried: they wait because a server asked for it, or because the inbox is down.
+    /// Files that were tried in vain, and those that were not: they wait because a server asked for it, or because the
+    /// inbox is down.
     async fn count_what_is_left(&mut self) -> Result<()> {
         if self.mode != Mode::Once {
             return Ok(());
         }
         let (ledger, name) = (self.walk.ledger.clone(), self.walk.name.clone());
-        let owed = blocking(move || Ok(ledger.owed(&name)?)).await?;
-        self.delivered.failed += owed.saturating_sub(self.open);
+        self.delivered.pending = blocking(move || Ok(ledger.owed(&name)?)).await?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ fn every_demo_shows_a_push_and_a_poll_also_where_one_was_before() {
     let bench = Bench::new();
     for (time, dir) in ["demo", "./demo/../demo", "linked"].iter().enumerate() {
         let ran = bench.bare(["demo", "--dir", dir]).ended(0);
-        ran.said("now holds 2 content blocks").said("2 files pushed, 1 feeds up to date");
+        ran.said("now holds 2 content blocks").said("2 files pushed, 1 feed up to date");
         assert_eq!(handed_over(&bench), 4 * (time + 1), "of the demo in {dir}");
         assert!(
             bench.listed("demo/outgoing").iter().all(|name| ["failed", "sending", "sent"].contains(&name.as_str()))

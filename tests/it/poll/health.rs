@@ -28,7 +28,7 @@ fn a_feed_with_too_many_unread_files_pauses_between_parts_and_goes_on_where_it_w
     world.run_once().ended(1).said("max_unread");
     assert_eq!(world.texts(), all_numbered(4), "the part that was asked for is handed over");
     assert_eq!(world.cursor(), None);
-    world.run_once().ended(1).said("max_unread");
+    world.run_once().ended(1).said("at least 3 files waiting in");
     for name in world.files() {
         fs::remove_file(world.output("indicators").join(name)).unwrap();
     }
@@ -226,4 +226,39 @@ fn a_poll_that_was_stopped_by_a_reload_goes_on_after_it() {
     agent.until_said("the configuration was read again");
     let before = world.polls().len();
     world.until_seen(|seen| seen.len() > before + 2);
+}
+
+#[test]
+fn a_failure_without_a_hint_of_its_own_names_the_address_and_what_can_be_done() {
+    let world = World::new().feed("");
+    world.practice.forever(Service::Poll, Act::http(404, "text/html", "gone"));
+    let url = world.practice.url("poll");
+    let ran = world.run_once();
+    ran.ended(1).said(&format!("feed `indicators` failed: {url}: the server answered HTTP 404"));
+    ran.said("`taxii-sync check --online` asks the server");
+}
+
+#[test]
+fn a_pause_that_is_not_over_is_no_second_failure() {
+    let world = World::new().feed("");
+    world.practice.forever(Service::Poll, Act::http(503, "text/html", "busy").header("Retry-After", "600"));
+    world.run_once().ended(1);
+    let told = || (world.feed_status()["failures"].clone(), world.feed_status()["last_error"].clone());
+    let before = told();
+    assert!(before.0 == 1 && before.1.as_str().unwrap().contains("HTTP 503"), "{before:?}");
+    world.run_once().ended(1).said("the server asked for a pause");
+    assert_eq!(told(), before, "the server was not asked again");
+    assert_eq!(world.practice.requests().len(), 1);
+}
+
+#[test]
+fn a_credential_that_is_missing_here_is_no_silence_of_the_server() {
+    let auth = "auth = { type = \"basic\", username = \"sensor\", password_credential = \"hub\" }";
+    let world = World::new().server(auth).discovered().feed("");
+    let mut command = world.command(&["run", "--once"]);
+    let ran = command.env_remove("CREDENTIALS_DIRECTORY").output().unwrap();
+    let said = String::from_utf8_lossy(&ran.stderr).into_owned();
+    assert!(said.contains("CREDENTIALS_DIRECTORY is not set"), "{said}");
+    assert!(!said.contains("does not describe its collections"), "{said}");
+    assert_eq!(world.practice.requests().len(), 0);
 }

@@ -99,6 +99,13 @@ fn what_is_refused_for_good_fails_at_once() {
         assert_eq!(entry["status_type"].as_str().unwrap_or_default(), status);
         let status = world.inbox_status();
         assert_eq!((&status["refused_total"], &status["pending"]), (&1.into(), &0.into()));
+        let said = entry["status_type"].as_str().unwrap_or("HTTP 413").to_owned();
+        ran.said("inbox `partner`: 1 file failed: ").said(&said).said("outgoing/failed").said("taxii-sync retry");
+        assert!(status["last_error"].as_str().unwrap().contains(&said), "{status}");
+        let text = world.run(&["status"]).stdout;
+        assert!(text.starts_with("healthy\n"), "the inbox works: {text}");
+        assert!(text.lines().any(|line| line.contains("failed: a.xml: ") && line.contains(&said)), "{text}");
+        assert!(ran.stderr.lines().any(|line| line.contains("ERROR") && line.contains(&said)), "{}", ran.stderr);
         world.run_once().ended(0);
         assert_eq!(world.pushes().len(), 1, "what failed before does not count");
     });
@@ -142,7 +149,11 @@ fn what_may_pass_is_tried_twice_more_and_stays_pending() {
         let world = one_file();
         world.practice.forever(Service::Inbox, act);
         let since = Instant::now();
-        world.run_once().ended(1).said(&said);
+        let ran = world.run_once();
+        ran.ended(1).said(&said).said("`taxii-sync check --online` asks the server").said("1 file pending");
+        if said.starts_with("HTTP") {
+            ran.said(&format!("{}: the server answered {said}", world.practice.url("inbox")));
+        }
         assert!(since.elapsed() < Duration::from_secs(17), "{said}: {:?}", since.elapsed());
         assert_eq!(world.pushes().len(), 3, "{said}");
         assert_pending(&world, &said);
