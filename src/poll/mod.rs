@@ -25,7 +25,7 @@ use url::Url;
 
 use crate::clock::Clock;
 use crate::config;
-use crate::observe::{Standing, Told, Trouble, lines};
+use crate::observe::{Standing, Told, Trouble, files, lines};
 use crate::peer::{Patience, Peer, PeerError};
 use crate::store::ledger::{Cursor, FeedRow, Ledger, Totals};
 use crate::store::output::{Manner, Output, Staging};
@@ -256,6 +256,8 @@ impl Feed {
             match ended {
                 Ended::UpToDate => ledger.note_success(row.id, now, skew)?,
                 Ended::Stopped => {}
+                // It was not asked again: what it said before stands.
+                Ended::Failed(failure) if failure.not_before.is_some() && failure.not_before == row.not_before => {}
                 Ended::Failed(failure) => {
                     ledger.note_error(row.id, now, &failure.to_string(), failure.not_before, skew)?;
                 }
@@ -319,7 +321,9 @@ impl Feed {
         })
         .await?;
         if limit > 0 && unread >= limit {
-            let words = format!("{unread} files wait in {}, max_unread is {limit}", self.settings.output.display());
+            // Nobody counts further than to the limit.
+            let (files, output) = (files(unread), self.settings.output.display());
+            let words = format!("at least {files} waiting in {output}, max_unread is {limit}");
             let hint = "the feed goes on when readers have taken some".to_owned();
             return Err(Failure { words, hint, not_before: None, admin: false });
         }
@@ -357,7 +361,8 @@ impl Feed {
                     }
                     let stays = matches!(moved, CursorMove::Unchanged { within_overlap: false });
                     // A poll by hand has no cursor that could stay.
-                    if stays && self.manner.staging == Staging::Kept && self.told.first("cursor stays") {
+                    let kept = self.manner.staging == Staging::Kept;
+                    if stays && kept && !range.is_within_a_second() && self.told.first("cursor stays") {
                         lines::cursor_stays(&self.name, &range.end.text);
                     }
                     if let Some(skew) = thought.take() {

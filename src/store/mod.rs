@@ -93,7 +93,8 @@ pub enum StoreError {
     #[error("read the file: its drop directory is no longer in the configuration, or cannot be worked with just now")]
     NotOpen,
     /// Too little free space to go on.
-    #[error("write below {path}: {free} free, less than min_free ({floor})", path = disk::show(.path))]
+    #[error("write below {path}: {free} free, less than min_free ({floor})",
+        path = disk::show(.path), free = size(*.free), floor = size(*.floor))]
     TooFull {
         /// Where.
         path: std::path::PathBuf,
@@ -136,6 +137,15 @@ impl StoreError {
     }
 }
 
+/// Bytes in the unit that people would take, never rounded up.
+fn size(bytes: u64) -> String {
+    let (unit, one) = if bytes < 1 << 30 { ("MiB", 1 << 20) } else { ("GiB", 1 << 30) };
+    match (bytes / one, bytes % one * 10 / one) {
+        (whole, 0) => format!("{whole} {unit}"),
+        (whole, tenths) => format!("{whole}.{tenths} {unit}"),
+    }
+}
+
 /// What this room's operations give.
 pub type Result<T, E = StoreError> = std::result::Result<T, E>;
 
@@ -164,4 +174,16 @@ fn give_identity(dir: &Dir) -> Result<String> {
 /// A name nobody else has: 128 random bits.
 fn random_name() -> String {
     format!("{:032x}", fastrand::u128(..))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_free_space_is_told_in_units() {
+        let error = StoreError::TooFull { path: "/out".into(), free: 38_200_172_544, floor: 40 << 30 };
+        assert_eq!(error.to_string(), "write below /out: 35.5 GiB free, less than min_free (40 GiB)");
+        assert_eq!([size(0), size(300 << 10), size((256 << 20) - 1)], ["0 MiB", "0.2 MiB", "255.9 MiB"]);
+    }
 }

@@ -172,6 +172,11 @@ impl Range {
         }
     }
 
+    /// Whether it is too short for a cursor to move in it: a Date, which no cursor goes beyond, tells whole seconds.
+    pub fn is_within_a_second(&self) -> bool {
+        self.cursor.as_ref().is_some_and(|cursor| self.end.at - cursor.at < TimeDelta::seconds(1))
+    }
+
     /// The first part of a range whose reply could not be read, so as to get at what lies before the fault and at last
     /// around it; `None` when it is down to a second. An overlap is apart from what is new, and is asked for first.
     pub fn half(&self, pace: &Pace) -> Option<Range> {

@@ -31,6 +31,15 @@ fn same(cursor: &str, begin: &str, end: &str) -> Option<(String, String, String)
 }
 
 #[test]
+fn a_range_within_a_second_is_too_short_for_a_cursor_that_no_date_may_follow() {
+    let begin = "2024-03-01T12:00:00.3Z";
+    let asked = range(begin, "2024-03-01T12:00:00.9Z");
+    let moved = next_cursor(&asked, Some(&asked.end), at("2024-03-01T12:00:00Z"));
+    assert!(moved == CursorMove::Unchanged { within_overlap: false } && asked.is_within_a_second());
+    assert!(!range(begin, "2024-03-01T12:00:01.3Z").is_within_a_second());
+}
+
+#[test]
 fn the_servers_clock_is_ours_and_the_skew() {
     let (date, local) = (at("2024-03-01T12:05:00Z"), at("2024-03-01T12:00:00Z"));
     assert_eq!(server_now(at("2024-03-02T00:00:00Z"), skew(date, local)), at("2024-03-02T00:05:00Z"));
