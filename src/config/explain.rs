@@ -128,6 +128,10 @@ fn explain_credentials(page: &mut Page, server: &Server) {
 
 fn explain_tls(page: &mut Page, server: &Server) {
     let tls = &server.tls;
+    let known = [&server.discovery, &server.poll, &server.inbox, &server.collections].into_iter().flatten();
+    if known.chain(&server.trusted_origins).all(|url| url.scheme() == "http") {
+        return page.line("Plain http: no certificate is looked at, and nothing is encrypted.");
+    }
     page.line(match (&tls.pin_sha256, tls.verify, &tls.ca_file) {
         (Some(_), _, _) => "The server must have the public key that is pinned.".to_owned(),
         (None, false, _) => "The server's certificate is NOT checked.".to_owned(),

@@ -44,6 +44,9 @@ pub(super) fn check(walk: &mut Walk, config: &Config) {
         remark_tls(walk, &join(&join("servers", name), "tls"), server);
     }
     check_directories(walk, config);
+    if config.metrics_textfile.as_ref().is_some_and(|file| !file.as_os_str().as_encoded_bytes().ends_with(b".prom")) {
+        walk.warn("metrics.textfile", "node_exporter does not read it: its name does not end in .prom", false);
+    }
 }
 
 /// A server must exist, and the service must be found: pinned, or through discovery.

@@ -51,6 +51,23 @@ fn an_empty_text_means_none_where_it_may_be_empty() {
 }
 
 #[test]
+fn metrics_that_nobody_would_read_are_worth_a_word() {
+    let warned = |file: &str| {
+        let text = format!("[metrics]\ntextfile = \"/metrics/{file}\"\n");
+        Config::parse(&text, "config.toml").unwrap().warnings.iter().any(|one| one.key == "metrics.textfile")
+    };
+    assert_eq!(["taxii.prom", "taxii.txt", "taxii"].map(warned), [false, true, true]);
+}
+
+#[test]
+fn a_server_of_plain_http_shows_no_certificate() {
+    let meaning = |url: &str| explain(&parse(&format!("[servers.hub]\ndiscovery = \"{url}\"\n")));
+    assert!(meaning("https://hub.example/d").contains("must lead to an authority"));
+    let plain = meaning("http://hub.example/d");
+    assert!(plain.contains("no certificate is looked at") && !plain.contains("authority"), "{plain}");
+}
+
+#[test]
 fn file_modes_are_octal() {
     assert_eq!(feed("file_mode = \"0644\"").file_mode, 0o644);
     assert_eq!(feed("file_mode = \"600\"").file_mode, 0o600);
