@@ -4,6 +4,7 @@ use std::fmt;
 use std::io::IsTerminal;
 
 use tracing::{Event, Level, Subscriber};
+use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::{Format, Full, Writer};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields};
@@ -35,10 +36,31 @@ pub fn start_log(log: &Log) -> Result<(), String> {
         LogFormat::Journald => {
             let journald = tracing_journald::layer()
                 .map_err(|error| format!("log.format: journald cannot be reached: {error}"))?;
-            registry.with(journald).try_init()
+            registry.with(journald.with_priority_mappings(priorities())).try_init()
         }
     };
     started.map_err(|error| error.to_string())
+}
+
+/// What the journal sorts lines by (syslog(3)).
+fn priority(level: Level) -> u8 {
+    match level {
+        Level::ERROR => 3,
+        Level::WARN => 4,
+        Level::INFO => 6,
+        Level::DEBUG | Level::TRACE => 7,
+    }
+}
+
+/// The same for who writes to the journal itself.
+fn priorities() -> PriorityMappings {
+    PriorityMappings {
+        error: Priority::Error,
+        warn: Priority::Warning,
+        info: Priority::Informational,
+        debug: Priority::Debug,
+        trace: Priority::Debug,
+    }
 }
 
 /// Whether standard error leads to the journal, as systemd.exec(5) has it.
@@ -56,13 +78,20 @@ where
     N: for<'a> FormatFields<'a> + 'static,
 {
     fn format_event(&self, context: &FmtContext<'_, S, N>, mut to: Writer<'_>, event: &Event<'_>) -> fmt::Result {
-        let priority = match *event.metadata().level() {
-            Level::ERROR => 3,
-            Level::WARN => 4,
-            Level::INFO => 6,
-            Level::DEBUG | Level::TRACE => 7,
-        };
-        write!(to, "<{priority}>")?;
+        write!(to, "<{}>", priority(*event.metadata().level()))?;
         self.0.format_event(context, to, event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_has_one_priority_however_it_comes_to_the_journal() {
+        let PriorityMappings { error, warn, info, debug, trace } = priorities();
+        let journald = [error, warn, info, debug, trace].map(|priority| priority as u8 - b'0');
+        let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG, Level::TRACE];
+        assert_eq!(levels.map(priority), journald);
     }
 }
