@@ -110,7 +110,7 @@ def show(values, digits: int = 2) -> str:
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--target", type=Path, required=True)
-    parser.add_argument("--quick", action="store_true", help="about two minutes")
+    parser.add_argument("--quick", action="store_true", help="smaller numbers, some minutes")
     parser.add_argument("--rounds", type=int, help="how often each does the work (5; 3 with --quick)")
     parser.add_argument("--blocks", type=int, help="blocks of the small polls (100,000; 4,000 with --quick)")
     parser.add_argument("--only", nargs="*", choices=["small", "large", "push", "memory"])

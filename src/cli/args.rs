@@ -15,7 +15,7 @@ use super::{address, default_config, examples};
 use crate::taxii::Version;
 use crate::taxii::message::SubscriptionAction;
 
-/// Moves cyber threat intelligence between TAXII 1.x servers and a file system, and never loses or repeats a file.
+/// Moves cyber threat intelligence between TAXII 1.x servers and a file system, and never loses a file.
 #[derive(Debug, Parser)]
 #[command(name = "taxii-sync", version, propagate_version = true, arg_required_else_help = true)]
 #[command(after_help = examples::PROGRAM)]
@@ -376,6 +376,8 @@ mod tests {
         let mut shown = 0;
         every(&command, &mut |command| {
             let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.lines().all(|line| line.chars().count() <= 80), "wider than a terminal: {help}");
+            let help = help.replace("\\\n", " ");
             let examples: Vec<_> = help.lines().filter_map(|line| line.trim().strip_prefix("taxii-sync")).collect();
             assert!(!examples.is_empty() || command.get_name() == "help", "{} has no example", command.get_name());
             for example in examples {

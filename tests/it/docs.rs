@@ -90,6 +90,29 @@ fn no_field_of_a_line_has_a_name_that_the_log_uses_itself() {
 }
 
 #[test]
+fn everything_that_a_file_is_refused_for_is_in_troubleshooting() {
+    let page = doc("troubleshooting.md");
+    let section = page.split("## What a file is refused for").nth(1).unwrap().split("\n## ").next().unwrap();
+    let refusals = fs::read_to_string(root().join("src/content/refusal.rs")).unwrap();
+    let errors = refusals.split("#[error(\"").skip(1).map(|rest| rest.split("\")]").next().unwrap());
+    let mut told = 0;
+    for error in errors {
+        // What is written into it comes between braces.
+        let error = error.split("; a configured content_binding").next().unwrap();
+        for part in error.split(['{', '}']).step_by(2) {
+            let part = part.trim_matches(|c: char| !c.is_alphanumeric());
+            let is_words = part.chars().filter(|c| c.is_alphabetic()).count() > 6;
+            assert!(
+                !is_words || section.contains(part),
+                "docs/troubleshooting.md does not explain {part:?} of {error:?}"
+            );
+            told += usize::from(is_words);
+        }
+    }
+    assert!(told > 15, "{told}");
+}
+
+#[test]
 fn what_the_documentation_links_to_is_there() {
     for entry in fs::read_dir(root().join("docs")).unwrap() {
         let path = entry.unwrap().path();

@@ -19,7 +19,8 @@ fn the_manual_has_a_page_for_the_program_and_for_each_command() {
         let title = format!(".TH taxii-sync{command} 1");
         assert!(titles.iter().any(|line| line.starts_with(&title)), "{title} in {titles:#?}");
     }
-    assert!(manual.contains("Examples:") && manual.contains("exits with 1 if any of them did not get there"));
+    assert!(manual.contains("Examples:") && manual.contains("exits with 1 if one of them did not get there"));
+    assert!(manual.contains("\\fBTAXII_SYNC_CONFIG\\fR environment variable"), "where the configuration is");
 }
 
 #[test]
