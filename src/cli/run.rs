@@ -60,8 +60,8 @@ const ASK: &str = "`taxii-sync check --online` asks the server and says what wou
 /// What failed, where, and what to do about it. What worked is in the log.
 fn say(config: &Config, summary: &Summary) {
     for (feed, words, hint) in &summary.failed_feeds {
-        let again = format!("the next run goes on from where this one got; {ASK}");
-        complain(&format!("feed `{feed}` failed: {words}"), if hint.is_empty() { &again } else { hint });
+        let hint = if hint.is_empty() { ASK } else { hint };
+        complain(&format!("feed `{feed}` failed: {words}"), &format!("{hint}; it is tried again by the next run"));
     }
     for (what, words, hint) in &summary.trouble {
         complain(&format!("{what}: {words}"), hint);
@@ -94,7 +94,7 @@ fn say(config: &Config, summary: &Summary) {
     for (inbox, files, because) in &summary.pending {
         complain(
             &format!("inbox `{inbox}`: {} pending: {because}", counted(*files, "file")),
-            &format!("the next run tries again; {ASK}"),
+            &format!("{ASK}; what is pending is tried again by the next run"),
         );
     }
 }
