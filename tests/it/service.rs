@@ -278,7 +278,7 @@ fn a_feed_that_is_another_one_after_a_restart_is_polled_at_once() {
     drop(agent);
     let mut agent = world.start();
     agent.until_said("started");
-    std::thread::sleep(Duration::from_millis(300));
+    thread::sleep(Duration::from_millis(300));
     assert_eq!(world.polls().len(), 1, "it is not due yet");
     let world = world.reconfigured().feed("every = \"1d\"\ncontent_bindings = [\"urn:x\"]");
     world.write_config();

@@ -17,7 +17,7 @@ use crate::cli::{End, Result, Trouble, progress, runtime};
 use crate::clock::Clock;
 use crate::config::{self, Start};
 use crate::peer::Patience;
-use crate::poll::{self, Ended, Failure, Feed};
+use crate::poll::{Ended, Failure, Feed};
 use crate::store::ledger::{FeedRow, Ledger};
 use crate::store::output::{Manner, Staging, remove_own_staging};
 use crate::taxii::message::ServiceType;

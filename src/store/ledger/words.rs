@@ -83,6 +83,25 @@ impl Ledger {
         }
         Ok(news)
     }
+
+    /// Notes the server that an inbox is at. What is owed waits for no other server.
+    pub fn note_inbox_server(&self, inbox: &str, server: &str) -> Result<()> {
+        let other = self.read(|c| {
+            c.prepare_cached("SELECT 1 FROM inbox_total WHERE inbox = ?1 AND server IS NOT ?2")?.exists([inbox, server])
+        })?;
+        if !other {
+            return Ok(());
+        }
+        self.write_relaxed(|t| {
+            t.execute(
+                "UPDATE delivery SET next_try = 0, asked = 0 WHERE inbox = ?1 AND outcome IS NULL
+                 AND EXISTS (SELECT 1 FROM inbox_total total WHERE total.inbox = ?1 AND total.server <> ?2)",
+                [inbox, server],
+            )?;
+            t.execute("UPDATE inbox_total SET server = ?2 WHERE inbox = ?1", [inbox, server])
+        })
+        .map(drop)
+    }
 }
 
 /// What is new of an address, which is followed by the reason why it is the one.
@@ -110,24 +129,5 @@ mod tests {
         assert_eq!(note("https://hub.example/poll (as discovery says)"), News::Nothing);
         assert_eq!(note("https://hub.example/poll (pinned in the configuration)"), News::Reason);
         assert_eq!(note("https://hub.example/poll2 (pinned in the configuration)"), News::Address);
-    }
-
-    /// Notes the server that an inbox is at. What is owed waits for no other server.
-    pub fn note_inbox_server(&self, inbox: &str, server: &str) -> Result<()> {
-        let other = self.read(|c| {
-            c.prepare_cached("SELECT 1 FROM inbox_total WHERE inbox = ?1 AND server IS NOT ?2")?.exists([inbox, server])
-        })?;
-        if !other {
-            return Ok(());
-        }
-        self.write_relaxed(|t| {
-            t.execute(
-                "UPDATE delivery SET next_try = 0, asked = 0 WHERE inbox = ?1 AND outcome IS NULL
-                 AND EXISTS (SELECT 1 FROM inbox_total total WHERE total.inbox = ?1 AND total.server <> ?2)",
-                [inbox, server],
-            )?;
-            t.execute("UPDATE inbox_total SET server = ?2 WHERE inbox = ?1", [inbox, server])
-        })
-        .map(drop)
     }
 }

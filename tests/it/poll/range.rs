@@ -253,7 +253,7 @@ fn a_page_of_taxii_1_0_is_followed_to_its_end() {
     let world = World::with(|options| options.max_result_size = 2).server("taxii = \"1.0\"").feed("");
     world.add_numbered(5);
     world.run_once().ended(0);
-    assert_eq!(world.texts(), crate::common::all_numbered(5));
+    assert_eq!(world.texts(), all_numbered(5));
     assert!(world.polls().len() >= 3);
     assert_eq!(time(world.feed_status()["cursor"].as_str().unwrap()), world.polls()[0].end.clone().unwrap().at);
 }
