@@ -183,11 +183,7 @@ pub fn drop_directory_moved(drop: &str, path: &Path) {
 /// The path of a drop directory leads to another one than when it was opened.
 pub fn drop_path_leads_elsewhere(drop: &str, path: &Path) {
     let path = show(path);
-    warn!(
-        drop,
-        path,
-        "the path of the drop directory leads elsewhere now: what is dropped there is not taken in before a restart"
-    );
+    warn!(drop, path, "the drop directory's path leads elsewhere now: what is there waits for a restart");
 }
 
 /// A drop directory has another name now.

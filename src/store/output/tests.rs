@@ -39,8 +39,7 @@ impl Spot {
         let manner = Manner { mode: 0o640, group: None, staging: Staging::Kept };
         let open = || Output::open(self.ledger.clone(), self.feed, &self.path(), manner, at(0));
         // A child that another test starts has the lock, too, until it is another program.
-        let opened = (0..1000).map(|_| open()).find(|opened| !matches!(opened, Err(StoreError::InUse(_))));
-        opened.unwrap_or_else(open)
+        (0..1000).map(|_| open()).find(|opened| !matches!(opened, Err(StoreError::InUse(_)))).unwrap_or_else(open)
     }
 
     fn open(&self) -> Output {

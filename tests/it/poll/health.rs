@@ -231,11 +231,13 @@ fn a_poll_that_was_stopped_by_a_reload_goes_on_after_it() {
 #[test]
 fn a_failure_without_a_hint_of_its_own_names_the_address_and_what_can_be_done() {
     let world = World::new().feed("");
-    world.practice.forever(Service::Poll, Act::http(404, "text/html", "gone"));
     let url = world.practice.url("poll");
-    let ran = world.run_once();
-    ran.ended(1).said(&format!("feed `indicators` failed: {url}: the server answered HTTP 404"));
-    ran.said("`taxii-sync check --online` asks the server");
+    let answers = [(404, "check the address; it is tried again"), (500, "`taxii-sync check --online` asks the server")];
+    for (http, hint) in answers {
+        world.practice.forever(Service::Poll, Act::http(http, "text/html", "gone"));
+        let ran = world.run_once();
+        ran.ended(1).said(&format!("feed `indicators` failed: {url}: the server answered HTTP {http}")).said(hint);
+    }
 }
 
 #[test]
