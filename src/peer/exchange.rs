@@ -4,11 +4,13 @@ use std::convert::Infallible;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, mpsc};
 use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 use url::Url;
 
@@ -29,10 +31,19 @@ const PIECES: usize = 64;
 const BYTES: usize = 1 << 20;
 
 /// … and of all replies that come in at the same time.
-const BYTES_IN_ALL: usize = 8 << 20;
+const BYTES_IN_ALL: usize = 4 << 20;
 
 /// What is free of that.
 static ROOM: Semaphore = Semaphore::const_new(BYTES_IN_ALL);
+
+/// A reply longer than this takes memory for good: for buffers, and for what is kept of it. …
+const LONG: usize = 128 << 10;
+
+/// … So many of them come in at the same time …
+static LONG_ONES: Semaphore = Semaphore::const_new(4);
+
+/// … unless one has waited for so long: its server would not have the patience.
+const TURN: Duration = Duration::from_secs(15);
 
 /// Remote text that people are shown is cut at this many characters.
 const SHOWN: usize = 300;
@@ -257,7 +268,12 @@ impl Peer {
         let (sender, mut pieces) = mpsc::channel::<(Bytes, Room)>(PIECES);
         let reading = AbortOnDropHandle::new(tokio::spawn(async move {
             let room = Arc::new(Semaphore::new(BYTES));
+            let (mut read, mut turn) = (0, None);
             while let Some(piece) = response.chunk().await? {
+                read += piece.len();
+                if read > LONG && turn.is_none() {
+                    turn = Some(timeout(TURN, LONG_ONES.acquire()).await);
+                }
                 let bytes = piece.len().min(BYTES) as u32;
                 // The semaphores are never closed.
                 let Ok(own) = room.clone().acquire_many_owned(bytes).await else { break };

@@ -117,8 +117,8 @@ impl Look {
                 settling.forget(&candidate.name);
                 self.again_in(self.settings.settle);
             }
-            // The next look may find room.
-            Taken::TooBig => {}
+            // The next look may find room; it comes by itself.
+            Taken::TooBig => settling.keep(candidate.clone()),
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl Look {
         self.looked.unsettled += 1;
         self.looked.unsettled_name = Some(name.to_owned());
         // It is looked at again once it has settled again.
-        self.told.stands(&unreadable(name));
+        self.told.stands(&left_there(name));
         self.again_in(left);
     }
 
@@ -152,7 +152,7 @@ impl Look {
             }
             Ok(Copying::NotYet) => Ok(Taken::Changing),
             Err(StoreError::Disk(error)) if is_about_the_file(&error) => {
-                if self.told.first(unreadable(&candidate.name)) {
+                if self.told.first(left_there(&candidate.name)) {
                     lines::file_unreadable(&self.open.name, &candidate.name, &error);
                 }
                 self.looked.unreadable += 1;
@@ -161,7 +161,7 @@ impl Look {
             }
             // A smaller one may fit.
             Err(StoreError::Disk(error)) if error.is_full() && self.looked.too_big < STUCK as u64 => {
-                if self.told.first(format!("too big {}", candidate.name.display())) {
+                if self.told.first(left_there(&candidate.name)) {
                     lines::file_too_big(&self.open.name, &candidate.name, &error);
                 }
                 self.looked.too_big += 1;
@@ -288,9 +288,9 @@ struct Body {
     range: std::ops::Range<u64>,
 }
 
-/// What is remembered of a file that cannot be read.
-fn unreadable(name: &OsStr) -> String {
-    format!("unreadable {}", name.display())
+/// What is remembered of a file that cannot be read, or finds no room.
+fn left_there(name: &OsStr) -> String {
+    format!("left there {}", name.display())
 }
 
 /// A file whose reading fails for a reason of its own: no permission, a bad block.

@@ -27,7 +27,7 @@ const OPEN: usize = 8;
 const WAITING: usize = 3;
 
 /// So many wait in all parts that are staged at the same time, for the sake of memory.
-const WAITING_IN_ALL: usize = 8;
+const WAITING_IN_ALL: usize = 4;
 
 /// What all parts share.
 static SHARED_BY_ALL: ByAll = ByAll { waiting: AtomicUsize::new(0), empty: Mutex::new(Vec::new()) };
