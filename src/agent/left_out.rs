@@ -80,7 +80,8 @@ fn tell(
 }
 
 impl Agent {
-    /// Notes what is left out where `status` looks, and what is not any more. Trouble with the ledger is told by those who work with it.
+    /// Notes what is left out where `status` looks, and what is not any more. Trouble with the ledger is told by those
+    /// who work with it.
     pub(super) async fn note_left_out(&self, config: &Config, left_out: &LeftOut) {
         let now = self.clock.now();
         let until = later(now, AGAIN);

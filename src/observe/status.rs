@@ -323,6 +323,7 @@ impl Status {
             let _ = writeln!(text, "  and {} more in failed/", drop.failed.len() - NAMED);
         }
     }
+
     fn inbox_text(&self, text: &mut String, name: &str, Inbox { configured, row }: &Inbox) {
         let gone = if *configured { "" } else { " (no longer configured)" };
         let since = row.oldest_pending.map(|at| format!(", the oldest for {}", span(seconds_since(at, self.now))));

@@ -38,7 +38,7 @@ const BYTES_TOGETHER: u64 = 64 << 20;
 /// the directory would be copied in vain.
 const STUCK: usize = 64;
 
-/// One listing, on a blocking thread.
+/// One listing, on a thread of its own.
 pub(super) struct Look {
     pub(super) open: Arc<Open>,
     pub(super) ledger: Arc<Ledger>,

@@ -179,7 +179,7 @@ impl InboxWalk {
                 let words =
                     if error.hint().is_empty() { error.to_string() } else { format!("{error} ({})", error.hint()) };
                 let attempted = self.unanswered(&batch, words, class_of(&error), error.outcome_unknown());
-                let unauthorized = matches!(error, WireError::Login { .. });
+                let unauthorized = matches!(error, WireError::Login { .. }) && class_of(&error) == Class::Admin;
                 Attempted { reached: is_reached(&error), unauthorized, ..attempted }
             }
             Err(Trouble::Unreadable { url, what }) => {

@@ -160,7 +160,7 @@ impl InboxWalk {
         blocking(move || Ok(ledger.due(Due { inbox: &inbox, now, hurry: true, after: 0, limit })?)).await
     }
 
-    /// Notes which server this is about.
+    /// Notes which server the inbox is at: what another one asked for does not count here.
     async fn note_server(&self) -> Result<()> {
         let (ledger, name, server) = (self.ledger.clone(), self.name.clone(), self.peer.whereabouts());
         blocking(move || Ok(ledger.note_inbox_server(&name, &server)?)).await
